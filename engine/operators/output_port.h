@@ -1,0 +1,85 @@
+/* operators/output_port.h -- one output of an operator: rows gather here until they fill a batch,
+ * then go to the collector as views, without a copy.
+ *
+ * Rows come in through the builder, or, when the stream is one string that is never NULL and
+ * carries neither event times nor row kinds, through put_string, which is a handful of
+ * instructions. At most one of the two holds rows at any time, so order is kept. Owned by its
+ * operator; one thread. */
+#ifndef OPERATORS_OUTPUT_PORT_H
+#define OPERATORS_OUTPUT_PORT_H
+
+#include "base/memory.h"
+#include "graph/operator.h"
+
+#include <string.h>
+
+#define WEIR_PORT_SLACK 16 /* bytes that put_string may write beyond a string's end */
+
+typedef struct weir_output_port {
+    weir_builder *builder;
+    weir_collector *collector;
+    weir_operator *operator_; /* counts the rows that leave */
+    weir_schema *schema;      /* a reference */
+    bool strings;             /* put_string is possible */
+    char *bytes;
+    uint32_t *offsets;
+    uint32_t rows, rows_max; /* of the strings */
+    uint32_t rows_room;      /* rows_max; 0 while the builder may hold rows */
+    uint32_t used, bytes_max;
+} weir_output_port;
+
+/* `schema` is ref'd. Limits come from the operator's context. */
+int weir_output_port_init(weir_output_port *port, weir_operator *operator_, weir_schema *schema,
+                          weir_collector *collector) WEIR_MUST_CHECK;
+void weir_output_port_deinit(weir_output_port *port);
+
+/* For appending with the builder's functions: hands on strings first. Call it once per run of
+ * appends, and weir_output_port_advance after each. */
+int weir_output_port_begin(weir_output_port *port, weir_error *err) WEIR_MUST_CHECK;
+/* Hands on everything that waits; no rows, no call of the collector. */
+int weir_output_port_hand_on(weir_output_port *port, weir_error *err) WEIR_MUST_CHECK;
+/* Hands on the columns of somebody else unchanged, after what waits. */
+int weir_output_port_pass(weir_output_port *port, const weir_columns *columns,
+                          weir_error *err) WEIR_MUST_CHECK;
+/* Appends the selected rows (all when `selection` is NULL), batch by batch. */
+int weir_output_port_gather(weir_output_port *port, const weir_columns *columns,
+                            const uint32_t *selection, uint32_t count,
+                            weir_error *err) WEIR_MUST_CHECK;
+void weir_output_port_clear(weir_output_port *port); /* drops what waits */
+
+/* Hands on when the batch is full. */
+static inline int weir_output_port_advance(weir_output_port *port, weir_error *err)
+{
+    return weir_builder_is_full(port->builder) ? weir_output_port_hand_on(port, err) : 0;
+}
+
+/* Memory from which a short string may be read 16 bytes at a time: positions [0, span) of begin. */
+typedef struct weir_readable {
+    const char *begin;
+    size_t span;
+} weir_readable;
+
+static inline bool weir_readable_holds(const weir_readable *readable, const char *p)
+{
+    return (uintptr_t)p - (uintptr_t)readable->begin < readable->span;
+}
+
+/* Appends a string; false when there is no room (or no such column, or the builder holds rows): use
+ * the builder then. A short string that lies in `readable` is copied in one move. */
+static inline bool weir_output_port_put_string(weir_output_port *port, weir_string string,
+                                               const weir_readable *readable)
+{
+    char *to = port->bytes + port->used;
+
+    if (port->rows >= port->rows_room || string.n > port->bytes_max - port->used)
+        return false;
+    if (string.n <= 16 && weir_readable_holds(readable, string.p))
+        memcpy(to, string.p, 16);
+    else if (string.n > 0)
+        memcpy(to, string.p, string.n);
+    port->used += string.n;
+    port->offsets[++port->rows] = port->used;
+    return true;
+}
+
+#endif

@@ -1,0 +1,49 @@
+#include "jobmanager/daemon.h"
+
+#include "jobmanager/manager.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static int run(weir_daemon *daemon, const weir_jobmanager_daemon_config *config, weir_error *err)
+{
+    void *manager = NULL;
+    weir_manager_config manager_config = {
+        .config = config->config,
+        .dispatcher = config->dispatcher,
+        .endpoint = weir_daemon_endpoint(daemon),
+        .host = weir_config_string(config->config, "jobmanager.rpc.address"),
+        .pid = (uint32_t)getpid(),
+        .log_path = config->log_path ? config->log_path : "",
+    };
+    int rc = weir_manager_new(&manager_config, &manager, err);
+    if (rc == 0)
+        rc = weir_node_spawn(weir_daemon_node(daemon), WEIR_MANAGER_ACTOR, &weir_manager_class,
+                             manager, err);
+    if (rc < 0)
+        return rc;
+    if (config->ready)
+        config->ready(config->ready_data, weir_daemon_endpoint(daemon),
+                      weir_daemon_reactor(daemon));
+    return weir_daemon_run(daemon, err);
+}
+
+int weir_jobmanager_run(const weir_jobmanager_daemon_config *config, weir_error *err)
+{
+    char bind[300];
+    weir_daemon *daemon = NULL;
+
+    snprintf(bind, sizeof bind, "tcp://%s", weir_config_string(config->config, "jobmanager.bind-host"));
+    weir_daemon_config frame = {
+        .config = config->config,
+        .role = "jobmanager",
+        .bind = config->bind ? config->bind : bind,
+        .port_key = config->bind ? NULL : "jobmanager.rpc.port",
+        .signals = config->signals,
+    };
+    int rc = weir_daemon_new(&frame, &daemon, err);
+    if (rc == 0)
+        rc = run(daemon, config, err);
+    weir_daemon_destroy(&daemon);
+    return rc;
+}

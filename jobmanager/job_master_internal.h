@@ -1,0 +1,87 @@
+/* jobmanager/job_master_internal.h -- what the files of the JobMaster share; included by them only. */
+#ifndef JOBMANAGER_JOB_MASTER_INTERNAL_H
+#define JOBMANAGER_JOB_MASTER_INTERNAL_H
+
+#include "jobmanager/execution.h"
+#include "jobmanager/job_master.h"
+#include "jobmanager/row_buffer.h"
+
+enum runner_state {
+    RUNNER_GRANTED,  /* the dispatcher told the agent to offer its slots */
+    RUNNER_STARTING, /* the offer was accepted: the agent starts the process */
+    RUNNER_READY,    /* it said so */
+    RUNNER_DEPLOYED, /* its tasks are open */
+    RUNNER_GONE      /* ended, killed, or its host is lost */
+};
+
+typedef struct runner {
+    enum runner_state state;
+    char taskmanager[WEIR_PROCESS_NAME_MAX];
+    char process[WEIR_PROCESS_NAME_MAX]; /* from READY on */
+    char endpoint[256];                  /* of its data bus */
+    uint32_t count;                      /* slots */
+    uint32_t pid;
+    bool has_tasks;                      /* Deploy was sent and did not fail */
+    uint64_t counter;                    /* progress of its slots, for the stuck timeout */
+    int64_t counter_ms;
+} runner;
+
+typedef struct waiting_rows { /* PrintRows that the buffer had no room for */
+    struct waiting_rows *next;
+    weir_reply_to reply_to;
+    size_t size;
+    uint8_t bytes[];
+} waiting_rows;
+
+typedef struct job_master {
+    char job[33];
+    char *name, *artifact;
+    char *dispatcher;
+    uint64_t epoch;
+    bool attached;
+    int64_t start_ms, end_ms;      /* wall clock */
+    weir_config *config;
+    uint8_t *packed_graph;
+    size_t packed_graph_size;
+    weir_execution *execution;     /* NULL: the graph was bad */
+    weir_error setup_error;
+    runner *runners;
+    uint32_t nrunners;
+    bool started;                  /* StartTasks was sent */
+    uint64_t deploy_timer, cancel_timer, linger_timer, rows_timer, stuck_timer;
+    uint64_t data_key;
+    bool report_in_flight, end_reported;
+    uint64_t reported_version;
+    weir_row_buffer rows;
+    waiting_rows *waiting_first, *waiting_last;
+    weir_reply_to fetcher;         /* a FetchRows that waits for rows; correlation 0: none */
+    int64_t fetched_ms;            /* when a client last asked */
+    bool client_lost;
+    void (*ended)(void *data, weir_context *context, const char *job);
+    void *ended_data;
+} job_master;
+
+/* job_master.c */
+void job_fail(job_master *self, weir_context *context, const weir_error *error);
+void job_check_end(job_master *self, weir_context *context);
+bool job_is_ended(const job_master *self);
+
+/* job_deploy.c */
+void job_request_slots(job_master *self, weir_context *context);
+void job_on_offer(job_master *self, weir_context *context, const weir_envelope *message);
+void job_on_runner_ready(job_master *self, weir_context *context, const weir_envelope *message);
+void job_on_runner_exited(job_master *self, weir_context *context, const weir_envelope *message);
+void job_on_process_lost(job_master *self, weir_context *context, const char *process,
+                         const char *why);
+void job_cancel_tasks(job_master *self, weir_context *context);
+void job_end_runners(job_master *self, weir_context *context);
+
+/* job_report.c */
+void job_report(job_master *self, weir_context *context);
+void job_on_print(job_master *self, weir_context *context, const weir_envelope *message);
+void job_on_fetch(job_master *self, weir_context *context, const weir_envelope *message);
+void job_rows_timer(job_master *self, weir_context *context);
+void job_rows_check_end(job_master *self, weir_context *context);
+void job_free_rows(job_master *self);
+
+#endif

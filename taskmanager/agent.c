@@ -1,0 +1,555 @@
+#include "taskmanager/agent.h"
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "proto/codec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DISPATCHER      "dispatcher"
+#define FETCH_CHUNK     (1u << 20)
+#define OFFER_AGAIN_MS  5
+#define FREED_GRACE_MS  2000 /* a runner that was told to end may take so long */
+
+enum job_state {
+    JOB_OFFERING, /* its JobMaster was asked to take the slots */
+    JOB_FETCHING, /* the artifact is on its way */
+    JOB_RUNNING,  /* its task runner lives */
+    JOB_ENDED     /* it has ended; the slots are still the job's */
+};
+
+typedef struct agent_job {
+    char id[33];
+    enum job_state state;
+    uint32_t count;                      /* slots */
+    char jobmanager[256];                /* endpoint; also the alias of the connection */
+    char master[WEIR_ACTOR_NAME_MAX];
+    Weir__Proto__OfferReply *offer;      /* what the JobMaster said, with the runner's configuration */
+    weir_envelope *offer_envelope;       /* owns it */
+    uint64_t epoch;
+    uint64_t kill_timer;                 /* slots were freed: the runner has until then */
+    uint64_t offer_timer;                /* the JobMaster was not ready for the offer */
+} agent_job;
+
+typedef struct agent {
+    const weir_config *config;
+    char *dispatcher, *host_name;
+    uint32_t pid, slots;
+    weir_agent_host *host;
+    weir_map *jobs;
+    void (*registered)(void *data);
+    void *registered_data;
+    uint64_t register_request;
+    bool shutting_down;
+} agent;
+
+static int64_t ask_timeout(const agent *self)
+{
+    return weir_config_duration_ms(self->config, "rpc.ask.timeout");
+}
+
+static void free_job(void *value)
+{
+    agent_job *job = value;
+
+    if (job->offer_envelope)
+        weir_proto_free(&job->offer_envelope->base);
+    weir_free(job);
+}
+
+int weir_agent_new(const weir_agent_config *config, void **ret, weir_error *err)
+{
+    agent *self = weir_calloc(1, sizeof *self);
+
+    if (!self)
+        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the agent");
+    self->config = config->config;
+    self->dispatcher = weir_strdup(config->dispatcher);
+    self->host_name = weir_strdup(config->host_name);
+    self->pid = config->pid;
+    self->slots = config->slots;
+    self->host = config->host;
+    self->jobs = weir_map_new(free_job);
+    self->registered = config->registered;
+    self->registered_data = config->registered_data;
+    if (!self->dispatcher || !self->host_name || !self->jobs) {
+        weir_agent_class.destroy(self);
+        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the agent");
+    }
+    *ret = self;
+    return 0;
+}
+
+static void destroy(void *actor)
+{
+    agent *self = actor;
+
+    weir_map_destroy(&self->jobs);
+    weir_free(self->dispatcher);
+    weir_free(self->host_name);
+    weir_free(self);
+}
+
+static void start(void *actor, weir_context *context)
+{
+    agent *self = actor;
+    weir_error error = WEIR_ERROR_INIT;
+
+    if (weir_context_connect(context, DISPATCHER, self->dispatcher, &error) < 0) {
+        weir_context_log(context, WEIR_LOG_ERROR, "cannot connect to the dispatcher: %s",
+                         error.text);
+        weir_context_stop_node(context);
+    }
+}
+
+/* ---- registration ---- */
+
+static void register_slots(agent *self, weir_context *context);
+
+static void on_registered(void *actor, weir_context *context, void *data,
+                          const weir_envelope *reply, const weir_error *error)
+{
+    agent *self = actor;
+    (void)data;
+    (void)reply;
+
+    self->register_request = 0;
+    if (error) {
+        weir_context_log(context, WEIR_LOG_WARN,
+                         "the dispatcher did not register this TaskManager: %s", error->text);
+        if (weir_context_is_up(context, DISPATCHER))
+            register_slots(self, context);
+        return;
+    }
+    if (self->registered) {
+        weir_context_log(context, WEIR_LOG_INFO, "registered %u slots with the dispatcher at %s",
+                         self->slots, self->dispatcher);
+        self->registered(self->registered_data);
+    }
+    self->registered = NULL;
+}
+
+static void register_slots(agent *self, weir_context *context)
+{
+    Weir__Proto__Register body = WEIR__PROTO__REGISTER__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+    size_t n = weir_map_count(self->jobs) + 1, cursor = 0;
+    char **jobs = weir_calloc(n, sizeof(char *));
+    uint32_t *counts = weir_calloc(n, sizeof *counts);
+    const char *id;
+    void *value;
+
+    if (jobs && counts) {
+        body.process = (char *)weir_context_process(context);
+        body.role = (char *)"taskmanager";
+        body.host = self->host_name;
+        body.pid = self->pid;
+        body.slots = self->slots;
+        body.jobs = jobs;
+        body.job_slots = counts;
+        while (weir_map_next(self->jobs, &cursor, &id, &value)) {
+            jobs[body.n_jobs++] = (char *)id;
+            counts[body.n_job_slots++] = ((agent_job *)value)->count;
+        }
+        ask.body_case = WEIR__PROTO__ENVELOPE__BODY_REGISTER;
+        ask.register_ = &body;
+        if (self->register_request)
+            weir_context_forget(context, self->register_request);
+        self->register_request =
+            weir_context_request(context, (weir_address){DISPATCHER, DISPATCHER}, &ask,
+                                 ask_timeout(self), on_registered, NULL);
+    }
+    weir_free(jobs);
+    weir_free(counts);
+}
+
+static void on_peer(void *actor, weir_context *context, enum weir_peer_event event,
+                    const weir_peer_info *peer)
+{
+    agent *self = actor;
+
+    if (strcmp(peer->process, DISPATCHER) != 0)
+        return;
+    if (event == WEIR_PEER_UP) {
+        register_slots(self, context);
+    } else if (event == WEIR_PEER_REFUSED) {
+        weir_context_log(context, WEIR_LOG_ERROR,
+                         "the dispatcher at %s refused this TaskManager: %s", self->dispatcher,
+                         peer->text);
+        weir_context_stop_node(context);
+    } else if (!self->shutting_down) {
+        weir_context_log(context, WEIR_LOG_WARN, "lost the dispatcher at %s: %s; tasks run on",
+                         self->dispatcher, peer->text ? peer->text : "no answer");
+    }
+}
+
+/* ---- starting a runner ---- */
+
+static void report_exit(agent *self, weir_context *context, agent_job *job,
+                        const weir_runner_exit *exit);
+
+static void fail_job(agent *self, weir_context *context, agent_job *job, const char *reason)
+{
+    weir_runner_exit exit = {job->id, 0, 0, reason, ""};
+
+    job->state = JOB_ENDED;
+    report_exit(self, context, job, &exit);
+}
+
+static void spawn_runner(agent *self, weir_context *context, agent_job *job, char *artifact)
+{
+    Weir__Proto__RunnerSpec spec = WEIR__PROTO__RUNNER_SPEC__INIT;
+    weir_error error = WEIR_ERROR_INIT;
+    char reason[WEIR_ERROR_TEXT_MAX + 64];
+
+    spec.cluster = (char *)weir_config_string(self->config, "cluster.id");
+    spec.job = job->id;
+    spec.runner = job->offer->runner;
+    spec.jobmanager = job->jobmanager;
+    spec.master = job->master;
+    spec.taskmanager = (char *)weir_context_process(context);
+    spec.host = self->host_name;
+    spec.artifact = artifact;
+    spec.configuration = job->offer->configuration;
+    spec.n_configuration = job->offer->n_configuration;
+    spec.epoch = job->epoch;
+    spec.slots = job->count;
+    job->state = JOB_RUNNING;
+    if (self->host->spawn(self->host, &spec, &error) < 0) {
+        snprintf(reason, sizeof reason, "could not be started: %s", error.text);
+        fail_job(self, context, job, reason);
+    }
+}
+
+static void fetch_artifact(agent *self, weir_context *context, agent_job *job, uint64_t offset);
+
+static void on_chunk(void *actor, weir_context *context, void *data, const weir_envelope *reply,
+                     const weir_error *error)
+{
+    agent *self = actor;
+    char *id = data;
+    agent_job *job = weir_map_get(self->jobs, id);
+    weir_error failure = WEIR_ERROR_INIT;
+    char path[4096], reason[WEIR_ERROR_TEXT_MAX + 64];
+
+    weir_free(id);
+    if (!job || job->state != JOB_FETCHING)
+        return;
+    int rc = 0;
+    if (!error) {
+        const Weir__Proto__ArtifactChunk *chunk = reply->artifact_chunk;
+        rc = self->host->store_artifact(self->host, job->offer->artifact, chunk->offset,
+                                        chunk->content.data, chunk->content.len, chunk->total,
+                                        &failure);
+        uint64_t next = chunk->offset + chunk->content.len;
+        if (rc == 0 && next < chunk->total && chunk->content.len > 0) {
+            fetch_artifact(self, context, job, next);
+            return;
+        }
+        if (rc == 0)
+            rc = self->host->find_artifact(self->host, job->offer->artifact, path, sizeof path);
+        if (rc == 0) {
+            spawn_runner(self, context, job, path);
+            return;
+        }
+        error = &failure;
+    }
+    snprintf(reason, sizeof reason, "could not be started: its artifact did not arrive: %s",
+             error->text);
+    fail_job(self, context, job, reason);
+}
+
+static void fetch_artifact(agent *self, weir_context *context, agent_job *job, uint64_t offset)
+{
+    Weir__Proto__FetchArtifact body = WEIR__PROTO__FETCH_ARTIFACT__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+    char *id = weir_strdup(job->id);
+
+    if (!id) {
+        fail_job(self, context, job, "could not be started: no memory");
+        return;
+    }
+    job->state = JOB_FETCHING;
+    body.artifact = job->offer->artifact;
+    body.offset = offset;
+    body.max_bytes = FETCH_CHUNK;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_FETCH_ARTIFACT;
+    ask.fetch_artifact = &body;
+    weir_context_request(context, (weir_address){DISPATCHER, DISPATCHER}, &ask, ask_timeout(self),
+                         on_chunk, id);
+}
+
+static void offer_slots(agent *self, weir_context *context, agent_job *job);
+
+/* The reply outlives its callback: a copy through the wire form. */
+static int keep_offer(agent_job *job, const weir_envelope *reply)
+{
+    weir_buffer bytes = WEIR_BUFFER_INIT;
+    ProtobufCMessage *copy = NULL;
+    int rc = weir_proto_pack(&reply->base, &bytes);
+
+    if (rc == 0)
+        rc = weir_proto_unpack(&weir__proto__envelope__descriptor, bytes.data, bytes.size,
+                               SIZE_MAX / 2, &copy, NULL);
+    weir_buffer_deinit(&bytes);
+    if (rc < 0)
+        return rc;
+    job->offer_envelope = (weir_envelope *)copy;
+    job->offer = job->offer_envelope->offer_reply;
+    job->epoch = job->offer->epoch;
+    return 0;
+}
+
+static void on_offer_reply(void *actor, weir_context *context, void *data,
+                           const weir_envelope *reply, const weir_error *error)
+{
+    agent *self = actor;
+    char *id = data;
+    agent_job *job = weir_map_get(self->jobs, id);
+    char path[4096];
+
+    weir_free(id);
+    if (!job || job->state != JOB_OFFERING)
+        return;
+    if (error && error->code == WEIR_EUNAVAILABLE) {
+        job->offer_timer = weir_context_set_timer(context, OFFER_AGAIN_MS);
+        return;
+    }
+    if (error || !reply->offer_reply->accepted || keep_offer(job, reply) < 0) {
+        weir_context_log(context, WEIR_LOG_INFO, "job %s did not take the slots: %s", job->id,
+                         error ? error->text : "not needed any more");
+        job->state = JOB_ENDED;
+        return;
+    }
+    if (self->host->find_artifact(self->host, job->offer->artifact, path, sizeof path) == 0)
+        spawn_runner(self, context, job, path);
+    else
+        fetch_artifact(self, context, job, 0);
+}
+
+static void offer_slots(agent *self, weir_context *context, agent_job *job)
+{
+    Weir__Proto__OfferSlots body = WEIR__PROTO__OFFER_SLOTS__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+    char *id = weir_strdup(job->id);
+
+    if (!id)
+        return;
+    body.job = job->id;
+    body.count = job->count;
+    body.taskmanager = (char *)weir_context_process(context);
+    body.host = self->host_name;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_OFFER_SLOTS;
+    ask.offer_slots = &body;
+    weir_context_request(context, (weir_address){job->jobmanager, job->master}, &ask,
+                         ask_timeout(self), on_offer_reply, id);
+}
+
+static uint32_t slots_in_use(const agent *self)
+{
+    uint32_t used = 0;
+    size_t cursor = 0;
+    const char *id;
+    void *value;
+
+    while (weir_map_next(self->jobs, &cursor, &id, &value))
+        used += ((agent_job *)value)->count;
+    return used;
+}
+
+static int add_job(agent *self, const Weir__Proto__AllocateSlots *allocate, agent_job **ret,
+                   weir_error *err)
+{
+    uint32_t used = slots_in_use(self);
+
+    if (allocate->count == 0 || allocate->count > self->slots - used)
+        return weir_error_set(err, WEIR_ERESOURCES, "%u slots are wanted; %u of %u are free",
+                              allocate->count, self->slots - used, self->slots);
+    agent_job *job = weir_calloc(1, sizeof *job);
+    if (!job)
+        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for job %s", allocate->job);
+    snprintf(job->id, sizeof job->id, "%s", allocate->job);
+    snprintf(job->jobmanager, sizeof job->jobmanager, "%s", allocate->jobmanager);
+    snprintf(job->master, sizeof job->master, "%s", allocate->master);
+    job->count = allocate->count;
+    int rc = weir_map_put(self->jobs, job->id, job);
+    if (rc < 0) {
+        free_job(job);
+        return weir_error_set(err, rc, "no memory for job %s", allocate->job);
+    }
+    *ret = job;
+    return 0;
+}
+
+static void on_allocate(agent *self, weir_context *context, const weir_envelope *message)
+{
+    const Weir__Proto__AllocateSlots *allocate = message->allocate_slots;
+    weir_reply_to reply_to = weir_reply_to_of(message);
+    agent_job *job = weir_map_get(self->jobs, allocate->job);
+    weir_error error = WEIR_ERROR_INIT;
+
+    int rc = job ? 0 : add_job(self, allocate, &job, &error);
+    if (rc == 0 && job->state == JOB_OFFERING) {
+        rc = weir_context_connect(context, job->jobmanager, job->jobmanager, &error);
+        if (rc == WEIR_EEXISTS)
+            rc = 0;
+        if (rc == 0)
+            offer_slots(self, context, job);
+        else
+            weir_map_remove(self->jobs, allocate->job);
+    }
+    if (rc < 0)
+        weir_context_reply_error(context, &reply_to, rc, "%s", error.text);
+    else
+        weir_context_reply_ack(context, &reply_to);
+}
+
+/* ---- ends ---- */
+
+static void on_exit_told(void *actor, weir_context *context, void *data, const weir_envelope *reply,
+                         const weir_error *error)
+{
+    (void)actor;
+    (void)data;
+    (void)reply;
+    if (error && error->code != WEIR_ENOT_FOUND)
+        weir_context_log(context, WEIR_LOG_WARN, "the end of a task runner could not be told: %s",
+                         error->text);
+}
+
+static void report_exit(agent *self, weir_context *context, agent_job *job,
+                        const weir_runner_exit *exit)
+{
+    Weir__Proto__RunnerExited body = WEIR__PROTO__RUNNER_EXITED__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+
+    body.job = job->id;
+    body.runner = job->offer ? job->offer->runner : 0;
+    body.exit_code = exit->exit_code;
+    body.signal = exit->signal;
+    body.reason = (char *)exit->reason;
+    body.log = (char *)exit->log;
+    ask.epoch = job->epoch;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_RUNNER_EXITED;
+    ask.runner_exited = &body;
+    weir_context_request(context, (weir_address){job->jobmanager, job->master}, &ask,
+                         ask_timeout(self), on_exit_told, NULL);
+}
+
+void weir_agent_on_exit(void *actor, weir_context *context, const weir_runner_exit *exit)
+{
+    agent *self = actor;
+    agent_job *job = weir_map_get(self->jobs, exit->job);
+
+    if (!job || job->state != JOB_RUNNING)
+        return;
+    job->state = JOB_ENDED;
+    if (*exit->reason) {
+        weir_context_log(context, WEIR_LOG_WARN, "the task runner of job %s %s", job->id,
+                         exit->reason);
+        report_exit(self, context, job, exit);
+    }
+    if (job->kill_timer) {
+        weir_context_cancel_timer(context, job->kill_timer);
+        weir_map_remove(self->jobs, exit->job);
+    }
+}
+
+static void on_free(agent *self, weir_context *context, const weir_envelope *message)
+{
+    weir_reply_to reply_to = weir_reply_to_of(message);
+    agent_job *job = weir_map_get(self->jobs, message->free_slots->job);
+
+    weir_context_reply_ack(context, &reply_to);
+    if (!job || job->kill_timer)
+        return;
+    if (job->state == JOB_RUNNING)
+        job->kill_timer = weir_context_set_timer(context, FREED_GRACE_MS);
+    else
+        weir_map_remove(self->jobs, message->free_slots->job);
+}
+
+static void on_timer(void *actor, weir_context *context, uint64_t timer)
+{
+    agent *self = actor;
+    size_t cursor = 0;
+    const char *id;
+    void *value;
+
+    while (weir_map_next(self->jobs, &cursor, &id, &value)) {
+        agent_job *job = value;
+        if (job->offer_timer == timer && job->state == JOB_OFFERING)
+            offer_slots(self, context, job);
+        if (job->kill_timer != timer)
+            continue;
+        self->host->kill(self->host, job->id);
+        weir_map_remove(self->jobs, id);
+        return;
+    }
+}
+
+static void shut_down(agent *self, weir_context *context, const char *reason)
+{
+    size_t cursor = 0;
+    const char *id;
+    void *value;
+
+    weir_context_log(context, WEIR_LOG_INFO, "shutting down: %s", reason);
+    self->shutting_down = true;
+    while (weir_map_next(self->jobs, &cursor, &id, &value))
+        self->host->kill(self->host, id);
+    weir_context_stop_node(context);
+}
+
+/* ---- the actor ---- */
+
+static void on_fetch_log(agent *self, weir_context *context, const weir_envelope *message)
+{
+    weir_reply_to reply_to = weir_reply_to_of(message);
+    weir_buffer text = WEIR_BUFFER_INIT;
+    weir_error error = WEIR_ERROR_INIT;
+
+    if (self->host->read_log(self->host, message->fetch_log->what, message->fetch_log->max_bytes,
+                             &text, &error) < 0) {
+        weir_context_reply_error(context, &reply_to, error.code, "%s", error.text);
+    } else {
+        Weir__Proto__LogText body = WEIR__PROTO__LOG_TEXT__INIT;
+        weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
+        body.text = (char *)weir_buffer_text(&text);
+        body.source = (char *)weir_context_process(context);
+        reply.body_case = WEIR__PROTO__ENVELOPE__BODY_LOG_TEXT;
+        reply.log_text = &body;
+        weir_context_reply(context, &reply_to, &reply);
+    }
+    weir_buffer_deinit(&text);
+}
+
+static void receive(void *actor, weir_context *context, const weir_envelope *message)
+{
+    agent *self = actor;
+    weir_reply_to reply_to = weir_reply_to_of(message);
+
+    switch (message->body_case) {
+    case WEIR__PROTO__ENVELOPE__BODY_ALLOCATE_SLOTS:
+        on_allocate(self, context, message);
+        break;
+    case WEIR__PROTO__ENVELOPE__BODY_FREE_SLOTS:
+        on_free(self, context, message);
+        break;
+    case WEIR__PROTO__ENVELOPE__BODY_FETCH_LOG:
+        on_fetch_log(self, context, message);
+        break;
+    case WEIR__PROTO__ENVELOPE__BODY_SHUTDOWN:
+        weir_context_reply_ack(context, &reply_to);
+        shut_down(self, context, message->shutdown->reason);
+        break;
+    default:
+        weir_context_reply_error(context, &reply_to, WEIR_EINVALID,
+                                 "an agent does not answer this message");
+        break;
+    }
+}
+
+const weir_actor_class weir_agent_class = {"Agent", start, receive, on_timer, on_peer, destroy};

@@ -1,0 +1,548 @@
+#include "taskmanager/runner.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MASTER "jobmanager" /* alias of the JobMaster's process */
+#define SUBTASKS_MAX 256    /* of one slot, in a progress report */
+
+/* The end of a subtask that must not be told before its rows were taken. */
+typedef struct held_end {
+    struct held_end *next;
+    uint32_t slot, task;
+    enum weir_task_status status;
+    uint64_t records_in, records_out;
+} held_end;
+
+typedef struct runner {
+    const Weir__Proto__RunnerSpec *spec;
+    const weir_config *config;
+    char *data_endpoint;
+    uint32_t pid;
+    weir_runner_host *host;
+    weir_deployment *deployment; /* owned by the host once deployed */
+    weir_reply_to deploy_reply;  /* correlation 0: not deploying */
+    uint32_t slots_opened, slots_here;
+    bool open_failed;
+    weir_error open_error;
+    uint32_t *printing;          /* by slot: PrintRows under way */
+    uint64_t *print_numbers;     /* by slot */
+    held_end *held;
+    uint64_t progress_timer;
+    bool ready_sent, to_log;
+} runner;
+
+static weir_address master_of(const runner *self)
+{
+    return (weir_address){MASTER, self->spec->master};
+}
+
+int weir_runner_new(const weir_runner_config *config, void **ret, weir_error *err)
+{
+    runner *self = weir_calloc(1, sizeof *self);
+
+    if (!self)
+        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the task runner");
+    self->spec = config->spec;
+    self->config = config->config;
+    self->data_endpoint = weir_strdup(config->data_endpoint);
+    self->pid = config->pid;
+    self->host = config->host;
+    if (!self->data_endpoint) {
+        weir_free(self);
+        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the task runner");
+    }
+    *ret = self;
+    return 0;
+}
+
+static void destroy(void *actor)
+{
+    runner *self = actor;
+
+    while (self->held) {
+        held_end *next = self->held->next;
+        weir_free(self->held);
+        self->held = next;
+    }
+    weir_free(self->printing);
+    weir_free(self->print_numbers);
+    weir_free(self->data_endpoint);
+    weir_free(self);
+}
+
+static void start(void *actor, weir_context *context)
+{
+    runner *self = actor;
+    weir_error error = WEIR_ERROR_INIT;
+
+    if (weir_context_connect(context, MASTER, self->spec->jobmanager, &error) < 0) {
+        weir_context_log(context, WEIR_LOG_ERROR, "cannot connect to the JobManager: %s",
+                         error.text);
+        weir_context_stop_node(context);
+    }
+}
+
+/* ---- ready ---- */
+
+static void on_ready_heard(void *actor, weir_context *context, void *data,
+                           const weir_envelope *reply, const weir_error *error)
+{
+    runner *self = actor;
+    (void)data;
+    (void)reply;
+    if (!error)
+        return;
+    weir_context_log(context, WEIR_LOG_ERROR, "the JobMaster does not want this task runner: %s",
+                     error->text);
+    self->ready_sent = false;
+    weir_context_stop_node(context);
+}
+
+static void say_ready(runner *self, weir_context *context)
+{
+    Weir__Proto__RunnerReady body = WEIR__PROTO__RUNNER_READY__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+
+    self->ready_sent = true;
+    body.job = self->spec->job;
+    body.runner = self->spec->runner;
+    body.pid = self->pid;
+    body.data_endpoint = self->data_endpoint;
+    body.taskmanager = self->spec->taskmanager;
+    ask.epoch = self->spec->epoch;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_RUNNER_READY;
+    ask.runner_ready = &body;
+    weir_context_request(context, master_of(self), &ask,
+                         weir_config_duration_ms(self->config, "slot.request.timeout"),
+                         on_ready_heard, NULL);
+}
+
+static void on_peer(void *actor, weir_context *context, enum weir_peer_event event,
+                    const weir_peer_info *peer)
+{
+    runner *self = actor;
+
+    if (event == WEIR_PEER_UP && !self->ready_sent)
+        say_ready(self, context);
+    else if (event == WEIR_PEER_REFUSED)
+        weir_context_stop_node(context);
+    else if (event == WEIR_PEER_DOWN)
+        weir_context_log(context, WEIR_LOG_WARN, "lost the JobManager: %s; tasks run on",
+                         peer->text ? peer->text : "no answer");
+}
+
+/* ---- deployment ---- */
+
+static void progress(runner *self, weir_context *context);
+
+static void end_deploy(runner *self, weir_context *context)
+{
+    if (self->deploy_reply.correlation == 0)
+        return;
+    if (self->open_failed)
+        weir_context_reply_error(context, &self->deploy_reply, self->open_error.code, "%s",
+                                 self->open_error.text);
+    else
+        weir_context_reply_ack(context, &self->deploy_reply);
+    self->deploy_reply.correlation = 0;
+}
+
+static int allocate_slots(runner *self, uint32_t nslots)
+{
+    self->printing = weir_calloc(nslots, sizeof *self->printing);
+    self->print_numbers = weir_calloc(nslots, sizeof *self->print_numbers);
+    return self->printing && self->print_numbers ? 0 : WEIR_ENO_MEMORY;
+}
+
+static void on_deploy(runner *self, weir_context *context, const weir_envelope *message)
+{
+    weir_reply_to reply_to = weir_reply_to_of(message);
+    weir_deployment *deployment = NULL;
+    weir_error error = WEIR_ERROR_INIT;
+
+    if (self->deployment) {
+        weir_context_reply_error(context, &reply_to, WEIR_ESTATE, "tasks are deployed already");
+        return;
+    }
+    int rc = weir_deployment_new(message->deploy, self->spec->epoch, self->spec->runner,
+                                 self->spec->artifact, self->config, &deployment, &error);
+    if (rc == 0)
+        rc = allocate_slots(self, deployment->nslots);
+    if (rc < 0) {
+        weir_deployment_destroy(&deployment);
+        weir_context_reply_error(context, &reply_to, rc, "%s", error.text);
+        return;
+    }
+    self->deployment = deployment;
+    self->deploy_reply = reply_to;
+    for (uint32_t s = 0; s < deployment->nslots; s++)
+        self->slots_here += deployment->slot_runner[s] == self->spec->runner;
+    rc = self->host->deploy(self->host, deployment, &error);
+    if (rc < 0) {
+        self->open_failed = true;
+        self->open_error = error;
+        end_deploy(self, context);
+        return;
+    }
+    self->progress_timer =
+        weir_context_set_timer(context, weir_config_duration_ms(self->config, "heartbeat.interval"));
+}
+
+void weir_runner_on_opened(void *actor, weir_context *context, uint32_t slot,
+                           const weir_error *error)
+{
+    runner *self = actor;
+    (void)slot;
+
+    self->slots_opened++;
+    if (error && !self->open_failed) {
+        self->open_failed = true;
+        self->open_error = *error;
+    }
+    if (self->slots_opened == self->slots_here)
+        end_deploy(self, context);
+}
+
+/* ---- status ---- */
+
+static void on_report_heard(void *actor, weir_context *context, void *data,
+                            const weir_envelope *reply, const weir_error *error)
+{
+    (void)actor;
+    (void)data;
+    (void)reply;
+    if (error)
+        weir_context_log(context, WEIR_LOG_WARN, "a report was not heard by the JobMaster: %s",
+                         error->text);
+}
+
+static void report(runner *self, weir_context *context, uint32_t slot, uint32_t task,
+                   enum weir_task_status status, uint64_t records_in, uint64_t records_out,
+                   const weir_error *error)
+{
+    Weir__Proto__TaskReport body = WEIR__PROTO__TASK_REPORT__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+
+    body.job = self->spec->job;
+    body.task = task;
+    body.subtask = slot;
+    body.state = (char *)weir_state_name(&weir_task_status_table, (uint32_t)status);
+    body.records_in = records_in;
+    body.records_out = records_out;
+    if (error) {
+        body.error = (char *)error->text;
+        body.code = error->code;
+        weir_context_log(context, WEIR_LOG_ERROR, "%s", error->text);
+    }
+    ask.epoch = self->spec->epoch;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_TASK_REPORT;
+    ask.task_report = &body;
+    weir_context_request(context, master_of(self), &ask,
+                         6 * weir_config_duration_ms(self->config, "rpc.ask.timeout"),
+                         on_report_heard, NULL);
+}
+
+void weir_runner_on_status(void *actor, weir_context *context, uint32_t slot, uint32_t task,
+                           enum weir_task_status status, uint64_t records_in, uint64_t records_out,
+                           const weir_error *error)
+{
+    runner *self = actor;
+
+    if (status == WEIR_TASK_FINISHED && self->printing[slot] > 0) {
+        held_end *held = weir_alloc(sizeof *held);
+        if (held) {
+            *held = (held_end){self->held, slot, task, status, records_in, records_out};
+            self->held = held;
+            return;
+        }
+    }
+    report(self, context, slot, task, status, records_in, records_out, error);
+}
+
+static void release_held(runner *self, weir_context *context, uint32_t slot)
+{
+    for (held_end **at = &self->held; *at;) {
+        held_end *held = *at;
+        if (held->slot != slot) {
+            at = &held->next;
+            continue;
+        }
+        *at = held->next;
+        report(self, context, slot, held->task, held->status, held->records_in, held->records_out,
+               NULL);
+        weir_free(held);
+    }
+}
+
+static void progress(runner *self, weir_context *context)
+{
+    Weir__Proto__Progress body = WEIR__PROTO__PROGRESS__INIT;
+    weir_envelope message = WEIR__PROTO__ENVELOPE__INIT;
+    weir_subtask_progress now[SUBTASKS_MAX];
+    uint32_t nslots = self->deployment->nslots;
+    weir_arena *arena = weir_arena_new(8192);
+
+    if (!arena)
+        return;
+    body.slots = weir_arena_alloc(arena, nslots * sizeof(void *));
+    body.tasks = weir_arena_alloc(arena, (size_t)nslots * self->deployment->plan->ntasks * sizeof(void *));
+    for (uint32_t s = 0; body.slots && body.tasks && s < nslots; s++) {
+        if (self->deployment->slot_runner[s] != self->spec->runner)
+            continue;
+        Weir__Proto__SlotProgress *slot = weir_arena_alloc(arena, sizeof *slot);
+        bool idle = false;
+        if (!slot)
+            break;
+        weir__proto__slot_progress__init(slot);
+        size_t n = self->host->progress(self->host, s, now, SUBTASKS_MAX, &slot->counter, &idle);
+        slot->slot = s;
+        slot->idle = idle;
+        body.slots[body.n_slots++] = slot;
+        for (size_t i = 0; i < n && i < SUBTASKS_MAX; i++) {
+            Weir__Proto__TaskProgress *task = weir_arena_alloc(arena, sizeof *task);
+            if (!task)
+                break;
+            weir__proto__task_progress__init(task);
+            task->task = now[i].task;
+            task->subtask = now[i].subtask;
+            task->records_in = now[i].records_in;
+            task->records_out = now[i].records_out;
+            task->bytes_queued = now[i].bytes_queued;
+            task->backpressured_permille = now[i].backpressured ? 1000 : 0;
+            body.tasks[body.n_tasks++] = task;
+        }
+    }
+    body.job = self->spec->job;
+    body.runner = self->spec->runner;
+    message.epoch = self->spec->epoch;
+    message.body_case = WEIR__PROTO__ENVELOPE__BODY_PROGRESS;
+    message.progress = &body;
+    weir_context_send(context, master_of(self), &message);
+    weir_arena_destroy(&arena);
+}
+
+static void on_timer(void *actor, weir_context *context, uint64_t timer)
+{
+    runner *self = actor;
+
+    if (timer != self->progress_timer)
+        return;
+    progress(self, context);
+    self->progress_timer =
+        weir_context_set_timer(context, weir_config_duration_ms(self->config, "heartbeat.interval"));
+}
+
+/* ---- splits ---- */
+
+typedef struct split_request {
+    uint32_t operator_, subtask;
+    uint64_t number;
+} split_request;
+
+static void want_split(runner *self, weir_context *context, const split_request *request);
+
+static void on_split_reply(void *actor, weir_context *context, void *data,
+                           const weir_envelope *reply, const weir_error *error)
+{
+    runner *self = actor;
+    split_request *request = data;
+
+    if (error && (error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE)) {
+        want_split(self, context, request);
+    } else if (error) {
+        uint32_t task = 0;
+        while (task + 1 < self->deployment->plan->ntasks &&
+               self->deployment->plan->tasks[task].operators[0] != request->operator_)
+            task++;
+        report(self, context, request->subtask, task, WEIR_TASK_FAILED, 0, 0, error);
+    } else {
+        const Weir__Proto__SplitReply *split = reply->split_reply;
+        self->host->give_split(self->host, request->operator_, request->subtask, request->number,
+                               split->split.data, split->split.len, split->none_left);
+    }
+    weir_free(request);
+}
+
+static void want_split(runner *self, weir_context *context, const split_request *request)
+{
+    Weir__Proto__RequestSplit body = WEIR__PROTO__REQUEST_SPLIT__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+    split_request *copy = weir_alloc(sizeof *copy);
+
+    if (!copy)
+        return;
+    *copy = *request;
+    body.job = self->spec->job;
+    body.operator_ = request->operator_;
+    body.subtask = request->subtask;
+    body.number = request->number;
+    ask.epoch = self->spec->epoch;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_REQUEST_SPLIT;
+    ask.request_split = &body;
+    weir_context_request(context, master_of(self), &ask,
+                         2 * weir_config_duration_ms(self->config, "rpc.ask.timeout"),
+                         on_split_reply, copy);
+}
+
+void weir_runner_on_want_split(void *actor, weir_context *context, uint32_t operator_,
+                               uint32_t subtask, uint64_t number)
+{
+    split_request request = {operator_, subtask, number};
+
+    want_split(actor, context, &request);
+}
+
+static void on_request_split(runner *self, weir_context *context, const weir_envelope *message)
+{
+    const Weir__Proto__RequestSplit *request = message->request_split;
+    weir_reply_to *reply_to = weir_alloc(sizeof *reply_to);
+
+    if (!reply_to)
+        return;
+    *reply_to = weir_reply_to_of(message);
+    if (!self->deployment || self->deployment->slot_runner[0] != self->spec->runner) {
+        weir_context_reply_error(context, reply_to, WEIR_ESTATE, "slot 0 is not here");
+        weir_free(reply_to);
+        return;
+    }
+    self->host->ask_split(self->host, request->operator_, request->subtask, request->number,
+                          reply_to);
+}
+
+void weir_runner_on_split(void *actor, weir_context *context, void *cookie, const void *split,
+                          size_t size, bool end, const weir_error *error)
+{
+    weir_reply_to *reply_to = cookie;
+    (void)actor;
+
+    if (error) {
+        weir_context_reply_error(context, reply_to, error->code, "%s", error->text);
+    } else {
+        Weir__Proto__SplitReply body = WEIR__PROTO__SPLIT_REPLY__INIT;
+        weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
+        body.split.data = (uint8_t *)(uintptr_t)split;
+        body.split.len = size;
+        body.none_left = end;
+        reply.body_case = WEIR__PROTO__ENVELOPE__BODY_SPLIT_REPLY;
+        reply.split_reply = &body;
+        weir_context_reply(context, reply_to, &reply);
+    }
+    weir_free(reply_to);
+}
+
+/* ---- print ---- */
+
+typedef struct printed {
+    uint32_t slot;
+    size_t size;
+    uint8_t bytes[];
+} printed;
+
+static void send_print(runner *self, weir_context *context, printed *rows);
+
+static void on_printed(void *actor, weir_context *context, void *data, const weir_envelope *reply,
+                       const weir_error *error)
+{
+    runner *self = actor;
+    printed *rows = data;
+
+    if (error && error->code == WEIR_ETIMEOUT) {
+        self->printing[rows->slot]--;
+        send_print(self, context, rows); /* the client is slow */
+        return;
+    }
+    if (error || reply->print_reply->to_log) {
+        self->to_log = true;
+        self->host->print_to_log(self->host, rows->bytes, rows->size);
+    }
+    self->printing[rows->slot]--;
+    self->host->print_ready(self->host, rows->slot);
+    if (self->printing[rows->slot] == 0)
+        release_held(self, context, rows->slot);
+    weir_free(rows);
+}
+
+static void send_print(runner *self, weir_context *context, printed *rows)
+{
+    Weir__Proto__PrintRows body = WEIR__PROTO__PRINT_ROWS__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+
+    body.job = self->spec->job;
+    body.subtask = rows->slot;
+    body.number = self->print_numbers[rows->slot];
+    body.text.data = rows->bytes;
+    body.text.len = rows->size;
+    ask.epoch = self->spec->epoch;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_PRINT_ROWS;
+    ask.print_rows = &body;
+    self->printing[rows->slot]++;
+    /* The answer may wait for a client that reads slowly; asked again, it would print twice. */
+    weir_context_request(context, master_of(self), &ask, INT64_MAX / 4, on_printed, rows);
+}
+
+void weir_runner_on_print(void *actor, weir_context *context, uint32_t slot, uint32_t operator_,
+                          const void *bytes, size_t size)
+{
+    runner *self = actor;
+    (void)operator_;
+
+    if (self->to_log || !self->deployment->attached) {
+        self->host->print_to_log(self->host, bytes, size);
+        self->host->print_ready(self->host, slot);
+        return;
+    }
+    printed *rows = weir_alloc(sizeof *rows + size);
+    if (!rows)
+        return;
+    rows->slot = slot;
+    rows->size = size;
+    memcpy(rows->bytes, bytes, size);
+    self->print_numbers[slot]++;
+    send_print(self, context, rows);
+}
+
+/* ---- the actor ---- */
+
+static void receive(void *actor, weir_context *context, const weir_envelope *message)
+{
+    runner *self = actor;
+    weir_reply_to reply_to = weir_reply_to_of(message);
+
+    if (message->epoch != 0 && message->epoch != self->spec->epoch) {
+        weir_context_reply_error(context, &reply_to, WEIR_ESTALE,
+                                 "this task runner belongs to epoch %llu, not %llu",
+                                 (unsigned long long)self->spec->epoch,
+                                 (unsigned long long)message->epoch);
+        return;
+    }
+    switch (message->body_case) {
+    case WEIR__PROTO__ENVELOPE__BODY_DEPLOY:
+        on_deploy(self, context, message);
+        break;
+    case WEIR__PROTO__ENVELOPE__BODY_START_TASKS:
+        weir_context_reply_ack(context, &reply_to);
+        self->host->start(self->host);
+        break;
+    case WEIR__PROTO__ENVELOPE__BODY_CANCEL_TASKS:
+        weir_context_reply_ack(context, &reply_to);
+        self->host->cancel(self->host);
+        break;
+    case WEIR__PROTO__ENVELOPE__BODY_REQUEST_SPLIT:
+        on_request_split(self, context, message);
+        break;
+    case WEIR__PROTO__ENVELOPE__BODY_END_RUNNER:
+        weir_context_reply_ack(context, &reply_to);
+        weir_context_stop_node(context);
+        break;
+    default:
+        weir_context_reply_error(context, &reply_to, WEIR_EINVALID,
+                                 "a task runner does not answer this message");
+        break;
+    }
+}
+
+const weir_actor_class weir_runner_class = {"Runner", start, receive, on_timer, on_peer, destroy};

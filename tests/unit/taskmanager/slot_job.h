@@ -1,0 +1,240 @@
+/* A whole job in one thread, without actors or sockets: its slots, joined by queues of frames whose
+ * order between two slots is kept and is otherwise chosen by a seed. */
+#ifndef TEST_SLOT_JOB_H
+#define TEST_SLOT_JOB_H
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "connectors/catalog.h"
+#include "graph/module.h"
+#include "graph/optimizer.h"
+#include "operators/operators.h"
+#include "taskmanager/slot.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SLOTS_MAX 16
+
+typedef struct slot_job slot_job;
+
+typedef struct job_slot {
+    weir_slot_host host;
+    slot_job *job;
+    weir_slot *slot;
+    uint32_t number;
+} job_slot;
+
+struct slot_job {
+    weir_loaded_module module;
+    weir_environment *environment;
+    weir_graph *graph;
+    weir_task_plan *plan;
+    weir_api api;
+    job_slot slots[SLOTS_MAX];
+    weir_frame *first[SLOTS_MAX][SLOTS_MAX], *last[SLOTS_MAX][SLOTS_MAX]; /* from, to */
+    uint32_t finished, failed, canceled;
+    weir_error error;
+    uint64_t frames;
+    char *printed;
+    size_t printed_size;
+    weir_prng prng;
+    int64_t now_ms;
+    bool lose_a_frame; /* drops the next batch between slots */
+};
+
+static int job_send(weir_slot_host *host, uint32_t to, weir_frame *frame, weir_error *err)
+{
+    job_slot *from = (job_slot *)host;
+    slot_job *job = from->job;
+    (void)err;
+
+    if (job->lose_a_frame && frame->kind == WEIR_FRAME_BATCH) {
+        job->lose_a_frame = false;
+        weir_frame_destroy(&frame);
+        return 0;
+    }
+    frame->next = NULL;
+    if (job->last[from->number][to])
+        job->last[from->number][to]->next = frame;
+    else
+        job->first[from->number][to] = frame;
+    job->last[from->number][to] = frame;
+    job->frames++;
+    return 0;
+}
+
+static void job_status(weir_slot_host *host, uint32_t task, uint32_t subtask,
+                       enum weir_task_status status, const weir_error *error)
+{
+    slot_job *job = ((job_slot *)host)->job;
+    (void)task;
+    (void)subtask;
+    job->finished += status == WEIR_TASK_FINISHED;
+    job->canceled += status == WEIR_TASK_CANCELED;
+    job->failed += status == WEIR_TASK_FAILED;
+    if (error && job->error.code == 0)
+        job->error = *error;
+}
+
+static void job_want_split(weir_slot_host *host, uint32_t operator_, uint32_t subtask,
+                           uint64_t number)
+{
+    job_slot *slot = (job_slot *)host;
+    weir_buffer split = WEIR_BUFFER_INIT;
+    int rc = weir_slot_next_split(slot->job->slots[0].slot, operator_, subtask, number, &split,
+                                  &slot->job->error);
+    assert_true(rc >= 0 || slot->job->error.code != 0);
+    if (rc >= 0)
+        weir_slot_give_split(slot->slot, operator_, subtask, number, split.data, split.size,
+                             rc == WEIR_READ_END);
+    weir_buffer_deinit(&split);
+}
+
+static int job_print(weir_slot_host *host, uint32_t operator_, uint32_t subtask, const char *bytes,
+                     size_t size)
+{
+    slot_job *job = ((job_slot *)host)->job;
+    (void)operator_;
+    (void)subtask;
+    job->printed = realloc(job->printed, job->printed_size + size + 1);
+    memcpy(job->printed + job->printed_size, bytes, size);
+    job->printed_size += size;
+    job->printed[job->printed_size] = 0;
+    return 0;
+}
+
+static int64_t job_now_ms(weir_slot_host *host)
+{
+    return ((job_slot *)host)->job->now_ms;
+}
+
+static void job_log(weir_slot_host *host, const char *line)
+{
+    (void)host;
+    (void)line;
+}
+
+static void job_open(slot_job *job, const char *module, const weir_graph_option *params,
+                     uint32_t nparams, uint32_t parallelism, bool chaining, uint64_t seed)
+{
+    weir_error error = WEIR_ERROR_INIT;
+
+    memset(job, 0, sizeof *job);
+    job->prng.state = seed;
+    job->api.size = sizeof job->api;
+    job->api.abi = WEIR_ABI;
+    weir_environment_api(&job->api);
+    weir_user_context_api(&job->api);
+    if (weir_module_load(module, &job->module, &error) < 0)
+        fail_msg("%s", error.text);
+    weir_environment_config config = {.catalog = weir_connectors(),
+                                      .params = params,
+                                      .nparams = nparams,
+                                      .job_name = "",
+                                      .parallelism = parallelism,
+                                      .max_parallelism = -1,
+                                      .local = true};
+    if (weir_environment_build(job->module.module, &config, &job->api, &job->environment, &error) < 0)
+        fail_msg("%s", error.text);
+    job->graph = weir_environment_take_graph(job->environment);
+    if (weir_graph_optimize(job->graph, &error) < 0 ||
+        weir_task_plan_new(job->graph, chaining, &job->plan, &error) < 0)
+        fail_msg("%s", error.text);
+    for (uint32_t s = 0; s < job->plan->slots; s++) {
+        job_slot *slot = &job->slots[s];
+        slot->host = (weir_slot_host){job_send,  job_status, job_want_split,
+                                      job_print, job_now_ms, job_log};
+        slot->job = job;
+        slot->number = s;
+        weir_slot_config slot_config = {.graph = job->graph,
+                                        .plan = job->plan,
+                                        .environment = job->environment,
+                                        .api = &job->api,
+                                        .catalog = weir_connectors(),
+                                        .slot = s,
+                                        .job_id = "0123456789abcdef0123456789abcdef",
+                                        .attempt = 1,
+                                        .epoch = 7,
+                                        .window = 32768,
+                                        .batch_rows = 64,
+                                        .batch_bytes = 2048,
+                                        .combine_memory = 16384,
+                                        .buffer_timeout_ms = 100,
+                                        .host = &slot->host};
+        if (weir_slot_new(&slot_config, &slot->slot, &error) < 0 ||
+            weir_slot_open(slot->slot, &error) < 0)
+            fail_msg("%s", error.text);
+    }
+}
+
+static void job_start(slot_job *job)
+{
+    for (uint32_t s = 0; s < job->plan->slots; s++)
+        weir_slot_start(job->slots[s].slot);
+}
+
+/* One random frame is delivered, one random slot gets a turn. */
+static bool job_step(slot_job *job)
+{
+    uint32_t n = job->plan->slots;
+    bool progress = false;
+    uint64_t start = weir_prng_below(&job->prng, n * n);
+
+    for (uint64_t i = 0; i < n * n && !progress; i++) {
+        uint32_t from = (uint32_t)((start + i) % (n * n) / n);
+        uint32_t to = (uint32_t)((start + i) % (n * n) % n);
+        weir_frame *frame = job->first[from][to];
+        if (!frame)
+            continue;
+        job->first[from][to] = frame->next;
+        if (!frame->next)
+            job->last[from][to] = NULL;
+        weir_slot_receive(job->slots[to].slot, frame);
+        progress = true;
+    }
+    uint64_t turn = weir_prng_below(&job->prng, n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (weir_slot_turn(job->slots[(turn + i) % n].slot)) {
+            progress = true;
+            break;
+        }
+    }
+    return progress;
+}
+
+static void job_run(slot_job *job)
+{
+    uint32_t idle = 0;
+
+    while (idle < 3) {
+        idle = job_step(job) ? 0 : idle + 1;
+        if (idle)
+            job->now_ms += 50;
+    }
+}
+
+static void job_close(slot_job *job)
+{
+    for (uint32_t s = 0; s < job->plan->slots; s++)
+        weir_slot_destroy(&job->slots[s].slot);
+    for (uint32_t i = 0; i < SLOTS_MAX * SLOTS_MAX; i++) {
+        for (weir_frame *f = job->first[i / SLOTS_MAX][i % SLOTS_MAX], *next; f; f = next) {
+            next = f->next;
+            weir_frame_destroy(&f);
+        }
+    }
+    weir_task_plan_destroy(&job->plan);
+    weir_graph_destroy(&job->graph);
+    weir_environment_destroy(&job->environment);
+    weir_module_unload(&job->module);
+    free(job->printed);
+}
+
+#endif
