@@ -33,6 +33,7 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
 {
     job_master *self = actor;
     weir_error none = WEIR_ERROR_INIT;
+    uint64_t granted = 0;
     (void)data;
 
     if (job_is_ended(self) || self->execution->status != WEIR_JOB_CREATED || self->runners)
@@ -52,6 +53,13 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
         snprintf(of->taskmanager, sizeof of->taskmanager, "%s", slots->grants[i]->taskmanager);
         of->count = slots->grants[i]->count;
         of->state = RUNNER_GRANTED;
+        granted += of->count;
+    }
+    if (granted != self->execution->plan->slots) {
+        weir_error_set(&none, WEIR_EINTERNAL, "%llu slots were granted; job '%s' asked for %u",
+                       (unsigned long long)granted, self->name, self->execution->plan->slots);
+        job_fail(self, context, &none);
+        return;
     }
     for (uint32_t i = 0; i < self->execution->nsubtasks; i++)
         weir_execution_move_task(self->execution, self->execution->subtasks[i].task,

@@ -24,7 +24,8 @@ typedef struct agent_job {
     char id[33];
     enum job_state state;
     uint32_t count;                      /* slots */
-    char jobmanager[256];                /* endpoint; also the alias of the connection */
+    char jobmanager[256];                /* endpoint */
+    char alias[WEIR_PROCESS_NAME_MAX];   /* of the one connection to that endpoint */
     char master[WEIR_ACTOR_NAME_MAX];
     Weir__Proto__OfferReply *offer;      /* what the JobMaster said, with the runner's configuration */
     weir_envelope *offer_envelope;       /* owns it */
@@ -343,7 +344,7 @@ static void offer_slots(agent *self, weir_context *context, agent_job *job)
     body.host = self->host_name;
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_OFFER_SLOTS;
     ask.offer_slots = &body;
-    weir_context_request(context, (weir_address){job->jobmanager, job->master}, &ask,
+    weir_context_request(context, (weir_address){job->alias, job->master}, &ask,
                          ask_timeout(self), on_offer_reply, id);
 }
 
@@ -357,6 +358,16 @@ static uint32_t slots_in_use(const agent *self)
     while (weir_map_next(self->jobs, &cursor, &id, &value))
         used += ((agent_job *)value)->count;
     return used;
+}
+
+/* One connection per JobManager, whatever the number of its jobs: named after the endpoint. */
+static void name_connection(agent_job *job)
+{
+    size_t n = 0;
+
+    for (; job->jobmanager[n] && n + 1 < sizeof job->alias; n++)
+        job->alias[n] = job->jobmanager[n] == '/' ? '_' : job->jobmanager[n];
+    job->alias[n] = 0;
 }
 
 static int add_job(agent *self, const Weir__Proto__AllocateSlots *allocate, agent_job **ret,
@@ -374,6 +385,7 @@ static int add_job(agent *self, const Weir__Proto__AllocateSlots *allocate, agen
     snprintf(job->jobmanager, sizeof job->jobmanager, "%s", allocate->jobmanager);
     snprintf(job->master, sizeof job->master, "%s", allocate->master);
     job->count = allocate->count;
+    name_connection(job);
     int rc = weir_map_put(self->jobs, job->id, job);
     if (rc < 0) {
         free_job(job);
@@ -392,7 +404,7 @@ static void on_allocate(agent *self, weir_context *context, const weir_envelope 
 
     int rc = job ? 0 : add_job(self, allocate, &job, &error);
     if (rc == 0 && job->state == JOB_OFFERING) {
-        rc = weir_context_connect(context, job->jobmanager, job->jobmanager, &error);
+        rc = weir_context_connect(context, job->alias, job->jobmanager, &error);
         if (rc == WEIR_EEXISTS)
             rc = 0;
         if (rc == 0)
@@ -434,7 +446,7 @@ static void report_exit(agent *self, weir_context *context, agent_job *job,
     ask.epoch = job->epoch;
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_RUNNER_EXITED;
     ask.runner_exited = &body;
-    weir_context_request(context, (weir_address){job->jobmanager, job->master}, &ask,
+    weir_context_request(context, (weir_address){job->alias, job->master}, &ask,
                          ask_timeout(self), on_exit_told, NULL);
 }
 

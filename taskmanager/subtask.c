@@ -430,7 +430,7 @@ static int run_end(weir_subtask *subtask, weir_wait *wait, weir_error *err)
     if (!subtask->chain_ended) {
         int rc = weir_chain_end(subtask->chain, wait, err);
         if (rc == WEIR_PENDING)
-            return wait->fd >= 0 || wait->at_ms != INT64_MAX ? 0 : 1;
+            return wait->fd >= 0 || (wait->at_ms != INT64_MAX && wait->at_ms > 0) ? 0 : 1;
         if (rc < 0)
             return rc;
         if (weir_chain_has_stash(subtask->chain))

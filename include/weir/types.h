@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -314,8 +315,10 @@ static inline bool weir_column_is_null(const weir_column *column, uint32_t row)
 static inline weir_string weir_column_string(const weir_column *column, uint32_t row)
 {
     weir_string s;
-    s.p = (const char *)column->values + column->offsets[row];
-    s.n = column->offsets[row + 1] - column->offsets[row];
+    uint32_t bounds[2]; /* a batch from the wire need not be aligned */
+    memcpy(bounds, column->offsets + row, sizeof bounds);
+    s.p = (const char *)column->values + bounds[0];
+    s.n = bounds[1] - bounds[0];
     return s;
 }
 
