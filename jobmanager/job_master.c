@@ -54,10 +54,22 @@ int weir_job_master_new(const Weir__Proto__StartJob *job, const weir_config *con
     return 0;
 }
 
+static void forget_relay(job_master *self, split_relay *relay)
+{
+    split_relay **at = &self->relays;
+
+    while (*at != relay)
+        at = &(*at)->next;
+    *at = relay->next;
+    weir_free(relay);
+}
+
 static void destroy(void *actor)
 {
     job_master *self = actor;
 
+    while (self->relays)
+        forget_relay(self, self->relays);
     job_free_rows(self);
     weir_execution_destroy(&self->execution);
     weir_config_destroy(&self->config);
@@ -282,39 +294,40 @@ static void on_progress(job_master *self, weir_context *context, const weir_enve
 static void on_split_reply(void *actor, weir_context *context, void *data,
                            const weir_envelope *reply, const weir_error *error)
 {
-    (void)actor;
-    weir_reply_to *reply_to = data;
+    split_relay *relay = data;
+
     if (error) {
-        weir_context_reply_error(context, reply_to, error->code, "%s", error->text);
+        weir_context_reply_error(context, &relay->reply_to, error->code, "%s", error->text);
     } else {
         weir_envelope back = WEIR__PROTO__ENVELOPE__INIT;
         back.body_case = WEIR__PROTO__ENVELOPE__BODY_SPLIT_REPLY;
         back.split_reply = reply->split_reply;
-        weir_context_reply(context, reply_to, &back);
+        weir_context_reply(context, &relay->reply_to, &back);
     }
-    weir_free(reply_to);
+    forget_relay(actor, relay);
 }
 
 static void on_request_split(job_master *self, weir_context *context, const weir_envelope *message)
 {
-    weir_reply_to *reply_to = weir_alloc(sizeof *reply_to);
+    weir_reply_to reply_to = weir_reply_to_of(message);
 
-    if (!reply_to)
-        return; /* it will be asked again */
-    *reply_to = weir_reply_to_of(message);
     if (self->nrunners == 0 || self->runners[0].state != RUNNER_DEPLOYED) {
-        weir_context_reply_error(context, reply_to, WEIR_EUNAVAILABLE,
+        weir_context_reply_error(context, &reply_to, WEIR_EUNAVAILABLE,
                                  "the task runner that hands out splits is gone");
-        weir_free(reply_to);
         return;
     }
+    split_relay *relay = weir_alloc(sizeof *relay);
+    if (!relay)
+        return; /* it will be asked again */
+    *relay = (split_relay){self->relays, reply_to};
+    self->relays = relay;
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
     ask.epoch = self->epoch;
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_REQUEST_SPLIT;
     ask.request_split = message->request_split;
     weir_context_request(context, (weir_address){self->runners[0].process, "runner"}, &ask,
                          weir_config_duration_ms(self->config, "rpc.ask.timeout"), on_split_reply,
-                         reply_to);
+                         relay);
 }
 
 /* ---- the actor ---- */

@@ -33,6 +33,11 @@ typedef struct waiting_rows { /* PrintRows that the buffer had no room for */
     uint8_t bytes[];
 } waiting_rows;
 
+typedef struct split_relay { /* a RequestSplit that was passed on */
+    struct split_relay *next;
+    weir_reply_to reply_to;
+} split_relay;
+
 typedef struct job_master {
     char job[33];
     char *name, *artifact;
@@ -52,6 +57,7 @@ typedef struct job_master {
     uint64_t data_key;
     bool report_in_flight, end_reported;
     uint64_t reported_version;
+    split_relay *relays;
     weir_row_buffer rows;
     waiting_rows *waiting_first, *waiting_last;
     weir_reply_to fetcher;         /* a FetchRows that waits for rows; correlation 0: none */

@@ -22,6 +22,7 @@ enum job_state {
 
 typedef struct agent_job {
     char id[33];
+    uintptr_t number;                    /* what requests about it carry: it may be gone by then */
     enum job_state state;
     uint32_t count;                      /* slots */
     char jobmanager[256];                /* endpoint */
@@ -43,12 +44,26 @@ typedef struct agent {
     void (*registered)(void *data);
     void *registered_data;
     uint64_t register_request;
+    uintptr_t last_number;
     bool shutting_down;
 } agent;
 
 static int64_t ask_timeout(const agent *self)
 {
     return weir_config_duration_ms(self->config, "rpc.ask.timeout");
+}
+
+static agent_job *job_of_number(const agent *self, const void *number)
+{
+    size_t cursor = 0;
+    const char *id;
+    void *value;
+
+    while (weir_map_next(self->jobs, &cursor, &id, &value)) {
+        if (((agent_job *)value)->number == (uintptr_t)number)
+            return value;
+    }
+    return NULL;
 }
 
 static void free_job(void *value)
@@ -230,12 +245,10 @@ static void on_chunk(void *actor, weir_context *context, void *data, const weir_
                      const weir_error *error)
 {
     agent *self = actor;
-    char *id = data;
-    agent_job *job = weir_map_get(self->jobs, id);
+    agent_job *job = job_of_number(self, data);
     weir_error failure = WEIR_ERROR_INIT;
     char path[4096], reason[WEIR_ERROR_TEXT_MAX + 64];
 
-    weir_free(id);
     if (!job || job->state != JOB_FETCHING)
         return;
     int rc = 0;
@@ -266,12 +279,7 @@ static void fetch_artifact(agent *self, weir_context *context, agent_job *job, u
 {
     Weir__Proto__FetchArtifact body = WEIR__PROTO__FETCH_ARTIFACT__INIT;
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
-    char *id = weir_strdup(job->id);
 
-    if (!id) {
-        fail_job(self, context, job, "could not be started: no memory");
-        return;
-    }
     job->state = JOB_FETCHING;
     body.artifact = job->offer->artifact;
     body.offset = offset;
@@ -279,7 +287,7 @@ static void fetch_artifact(agent *self, weir_context *context, agent_job *job, u
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_FETCH_ARTIFACT;
     ask.fetch_artifact = &body;
     weir_context_request(context, (weir_address){DISPATCHER, DISPATCHER}, &ask, ask_timeout(self),
-                         on_chunk, id);
+                         on_chunk, (void *)job->number);
 }
 
 static void offer_slots(agent *self, weir_context *context, agent_job *job);
@@ -307,11 +315,9 @@ static void on_offer_reply(void *actor, weir_context *context, void *data,
                            const weir_envelope *reply, const weir_error *error)
 {
     agent *self = actor;
-    char *id = data;
-    agent_job *job = weir_map_get(self->jobs, id);
+    agent_job *job = job_of_number(self, data);
     char path[4096];
 
-    weir_free(id);
     if (!job || job->state != JOB_OFFERING)
         return;
     if (error && error->code == WEIR_EUNAVAILABLE) {
@@ -334,10 +340,7 @@ static void offer_slots(agent *self, weir_context *context, agent_job *job)
 {
     Weir__Proto__OfferSlots body = WEIR__PROTO__OFFER_SLOTS__INIT;
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
-    char *id = weir_strdup(job->id);
 
-    if (!id)
-        return;
     body.job = job->id;
     body.count = job->count;
     body.taskmanager = (char *)weir_context_process(context);
@@ -345,7 +348,7 @@ static void offer_slots(agent *self, weir_context *context, agent_job *job)
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_OFFER_SLOTS;
     ask.offer_slots = &body;
     weir_context_request(context, (weir_address){job->alias, job->master}, &ask,
-                         ask_timeout(self), on_offer_reply, id);
+                         ask_timeout(self), on_offer_reply, (void *)job->number);
 }
 
 static uint32_t slots_in_use(const agent *self)
@@ -385,6 +388,7 @@ static int add_job(agent *self, const Weir__Proto__AllocateSlots *allocate, agen
     snprintf(job->jobmanager, sizeof job->jobmanager, "%s", allocate->jobmanager);
     snprintf(job->master, sizeof job->master, "%s", allocate->master);
     job->count = allocate->count;
+    job->number = ++self->last_number;
     name_connection(job);
     int rc = weir_map_put(self->jobs, job->id, job);
     if (rc < 0) {

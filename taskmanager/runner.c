@@ -9,6 +9,14 @@
 #define MASTER "jobmanager" /* alias of the JobMaster's process */
 #define SUBTASKS_MAX 256    /* of one slot, in a progress report */
 
+/* Rows on their way to the JobMaster. */
+typedef struct printed {
+    struct printed *next;
+    uint32_t slot;
+    size_t size;
+    uint8_t bytes[];
+} printed;
+
 /* The end of a subtask that must not be told before its rows were taken. */
 typedef struct held_end {
     struct held_end *next;
@@ -31,6 +39,7 @@ typedef struct runner {
     uint32_t *printing;          /* by slot: PrintRows under way */
     uint64_t *print_numbers;     /* by slot */
     held_end *held;
+    struct printed *prints;      /* under way */
     uint64_t progress_timer;
     bool ready_sent, to_log;
 } runner;
@@ -59,6 +68,16 @@ int weir_runner_new(const weir_runner_config *config, void **ret, weir_error *er
     return 0;
 }
 
+static void forget_print(runner *self, printed *rows)
+{
+    printed **at = &self->prints;
+
+    while (*at != rows)
+        at = &(*at)->next;
+    *at = rows->next;
+    weir_free(rows);
+}
+
 static void destroy(void *actor)
 {
     runner *self = actor;
@@ -68,6 +87,8 @@ static void destroy(void *actor)
         weir_free(self->held);
         self->held = next;
     }
+    while (self->prints)
+        forget_print(self, self->prints);
     weir_free(self->printing);
     weir_free(self->print_numbers);
     weir_free(self->data_endpoint);
@@ -338,62 +359,66 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
 
 /* ---- splits ---- */
 
-typedef struct split_request {
-    uint32_t operator_, subtask;
-    uint64_t number;
-} split_request;
+/* A request in one word, for its callback: operators and subtasks stay far below 2^16. */
+static void *pack_request(uint32_t operator_, uint32_t subtask, uint64_t number)
+{
+    return (void *)(uintptr_t)((uint64_t)operator_ << 48 | (uint64_t)subtask << 32 |
+                               (number & UINT32_MAX));
+}
 
-static void want_split(runner *self, weir_context *context, const split_request *request);
+static void want_split(runner *self, weir_context *context, void *packed);
+
+static uint32_t task_of_source(const runner *self, uint32_t operator_)
+{
+    uint32_t task = 0;
+
+    while (task + 1 < self->deployment->plan->ntasks &&
+           self->deployment->plan->tasks[task].operators[0] != operator_)
+        task++;
+    return task;
+}
 
 static void on_split_reply(void *actor, weir_context *context, void *data,
                            const weir_envelope *reply, const weir_error *error)
 {
     runner *self = actor;
-    split_request *request = data;
+    uint64_t packed = (uint64_t)(uintptr_t)data;
+    uint32_t operator_ = (uint32_t)(packed >> 48), subtask = (uint32_t)(packed >> 32) & 0xffff;
 
     if (error && (error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE)) {
-        want_split(self, context, request);
+        want_split(self, context, data);
     } else if (error) {
-        uint32_t task = 0;
-        while (task + 1 < self->deployment->plan->ntasks &&
-               self->deployment->plan->tasks[task].operators[0] != request->operator_)
-            task++;
-        report(self, context, request->subtask, task, WEIR_TASK_FAILED, 0, 0, error);
+        report(self, context, subtask, task_of_source(self, operator_), WEIR_TASK_FAILED, 0, 0,
+               error);
     } else {
         const Weir__Proto__SplitReply *split = reply->split_reply;
-        self->host->give_split(self->host, request->operator_, request->subtask, request->number,
+        self->host->give_split(self->host, operator_, subtask, packed & UINT32_MAX,
                                split->split.data, split->split.len, split->none_left);
     }
-    weir_free(request);
 }
 
-static void want_split(runner *self, weir_context *context, const split_request *request)
+static void want_split(runner *self, weir_context *context, void *packed)
 {
     Weir__Proto__RequestSplit body = WEIR__PROTO__REQUEST_SPLIT__INIT;
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
-    split_request *copy = weir_alloc(sizeof *copy);
+    uint64_t request = (uint64_t)(uintptr_t)packed;
 
-    if (!copy)
-        return;
-    *copy = *request;
     body.job = self->spec->job;
-    body.operator_ = request->operator_;
-    body.subtask = request->subtask;
-    body.number = request->number;
+    body.operator_ = (uint32_t)(request >> 48);
+    body.subtask = (uint32_t)(request >> 32) & 0xffff;
+    body.number = request & UINT32_MAX;
     ask.epoch = self->spec->epoch;
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_REQUEST_SPLIT;
     ask.request_split = &body;
     weir_context_request(context, master_of(self), &ask,
                          2 * weir_config_duration_ms(self->config, "rpc.ask.timeout"),
-                         on_split_reply, copy);
+                         on_split_reply, packed);
 }
 
 void weir_runner_on_want_split(void *actor, weir_context *context, uint32_t operator_,
                                uint32_t subtask, uint64_t number)
 {
-    split_request request = {operator_, subtask, number};
-
-    want_split(actor, context, &request);
+    want_split(actor, context, pack_request(operator_, subtask, number));
 }
 
 static void on_request_split(runner *self, weir_context *context, const weir_envelope *message)
@@ -436,12 +461,6 @@ void weir_runner_on_split(void *actor, weir_context *context, void *cookie, cons
 
 /* ---- print ---- */
 
-typedef struct printed {
-    uint32_t slot;
-    size_t size;
-    uint8_t bytes[];
-} printed;
-
 static void send_print(runner *self, weir_context *context, printed *rows);
 
 static void on_printed(void *actor, weir_context *context, void *data, const weir_envelope *reply,
@@ -459,11 +478,12 @@ static void on_printed(void *actor, weir_context *context, void *data, const wei
         self->to_log = true;
         self->host->print_to_log(self->host, rows->bytes, rows->size);
     }
-    self->printing[rows->slot]--;
-    self->host->print_ready(self->host, rows->slot);
-    if (self->printing[rows->slot] == 0)
-        release_held(self, context, rows->slot);
-    weir_free(rows);
+    uint32_t slot = rows->slot;
+    forget_print(self, rows);
+    self->printing[slot]--;
+    self->host->print_ready(self->host, slot);
+    if (self->printing[slot] == 0)
+        release_held(self, context, slot);
 }
 
 static void send_print(runner *self, weir_context *context, printed *rows)
@@ -498,6 +518,8 @@ void weir_runner_on_print(void *actor, weir_context *context, uint32_t slot, uin
     printed *rows = weir_alloc(sizeof *rows + size);
     if (!rows)
         return;
+    rows->next = self->prints;
+    self->prints = rows;
     rows->slot = slot;
     rows->size = size;
     memcpy(rows->bytes, bytes, size);
