@@ -187,7 +187,8 @@ static inline void load_short(const uint8_t *bytes, uint32_t size, bool wide, ui
         *ret_a = words[0] & masks[0];
         *ret_b = words[1] & masks[1];
     } else {
-        memcpy(words, bytes, size);
+        if (size > 0)
+            memcpy(words, bytes, size);
         *ret_a = words[0];
         *ret_b = words[1];
     }

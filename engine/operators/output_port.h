@@ -2,7 +2,7 @@
  * then go to the collector as views, without a copy.
  *
  * Rows come in through the builder, or, when the stream is one string that is never NULL and
- * carries neither event times nor row kinds, through put_string, which is a handful of
+ * carries neither event times nor row kinds, through put_short, which is a handful of
  * instructions. At most one of the two holds rows at any time, so order is kept. Owned by its
  * operator; one thread. */
 #ifndef OPERATORS_OUTPUT_PORT_H
@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define WEIR_PORT_SLACK 16 /* bytes that put_string may write beyond a string's end */
+#define WEIR_PORT_SLACK 16 /* bytes that put_short may write beyond a string's end */
 
 typedef struct weir_output_port {
     weir_builder *builder;
@@ -64,19 +64,33 @@ static inline bool weir_readable_holds(const weir_readable *readable, const char
     return (uintptr_t)p - (uintptr_t)readable->begin < readable->span;
 }
 
-/* Appends a string; false when there is no room (or no such column, or the builder holds rows): use
- * the builder then. A short string that lies in `readable` is copied in one move. */
-static inline bool weir_output_port_put_string(weir_output_port *port, weir_string string,
-                                               const weir_readable *readable)
+static inline bool weir_output_port_has_room(const weir_output_port *port, uint32_t size)
 {
-    char *to = port->bytes + port->used;
+    return port->rows < port->rows_room && size <= port->bytes_max - port->used;
+}
 
-    if (port->rows >= port->rows_room || string.n > port->bytes_max - port->used)
+/* Appends a string that is short and lies in `readable`, in one move of 16 bytes and without a
+ * call; false when it is neither or there is no room. */
+static inline bool weir_output_port_put_short(weir_output_port *port, weir_string string,
+                                              const weir_readable *readable)
+{
+    if (string.n > 16 || !weir_readable_holds(readable, string.p) ||
+        !weir_output_port_has_room(port, string.n))
         return false;
-    if (string.n <= 16 && weir_readable_holds(readable, string.p))
-        memcpy(to, string.p, 16);
-    else if (string.n > 0)
-        memcpy(to, string.p, string.n);
+    memcpy(port->bytes + port->used, string.p, 16);
+    port->used += string.n;
+    port->offsets[++port->rows] = port->used;
+    return true;
+}
+
+/* Appends any string; false when there is no room (or no such column, or the builder holds rows):
+ * use the builder then. */
+static inline bool weir_output_port_put_string(weir_output_port *port, weir_string string)
+{
+    if (!weir_output_port_has_room(port, string.n) || (!string.p && string.n > 0))
+        return false;
+    if (string.n > 0)
+        memcpy(port->bytes + port->used, string.p, string.n);
     port->used += string.n;
     port->offsets[++port->rows] = port->used;
     return true;

@@ -115,7 +115,7 @@ static inline weir_string load_string(const void *record, uint32_t offset)
     return string;
 }
 
-/* The batch of strings is full, the string is larger than one, or it has an event time. */
+/* A long string, a string from elsewhere, one with an event time, or a batch that is full. */
 static __attribute__((noinline)) int emit_string_slowly(weir_ctx *ctx, const void *record)
 {
     weir_user_context *self = context_of(ctx);
@@ -126,22 +126,24 @@ static __attribute__((noinline)) int emit_string_slowly(weir_ctx *ctx, const voi
         return self->failure;
     if (self->timestamp != WEIR_NO_TIMESTAMP)
         return emit_record(ctx, record);
+    if (weir_output_port_put_string(self->ports, string))
+        return 0;
     rc = weir_output_port_hand_on(self->ports, &self->error);
     if (rc < 0)
         return report(self, rc);
-    if (weir_output_port_put_string(self->ports, string, &self->readable))
-        return 0;
-    return emit_record(ctx, record);
+    return weir_output_port_put_string(self->ports, string) ? 0 : emit_record(ctx, record);
 }
 
-/* The hot call of a flat map over text: no event time, one string. */
+/* The hot call of a flat map over text: a short string of the batch in hand, no event time. */
 static int emit_string(weir_ctx *ctx, const void *record)
 {
     weir_user_context *self = context_of(ctx);
-    weir_string string = load_string(record, self->string_offset);
 
-    if (self->timestamp == WEIR_NO_TIMESTAMP && self->failure == 0 &&
-        weir_output_port_put_string(self->ports, string, &self->readable))
+    if (__builtin_expect(self->timestamp == WEIR_NO_TIMESTAMP && self->failure == 0, 1) &&
+        __builtin_expect(weir_output_port_put_short(self->ports,
+                                                    load_string(record, self->string_offset),
+                                                    &self->readable),
+                         1))
         return 0;
     return emit_string_slowly(ctx, record);
 }

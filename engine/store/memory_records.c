@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct memory_records {
-    weir_records records; /* first: the handle */
+    weir_records records;       /* first: the handle */
     weir_record_write *entries; /* committed, by key */
     size_t count, capacity;
     weir_record_group group;
@@ -23,7 +23,8 @@ static memory_records *self_of(weir_records *records)
     return (memory_records *)records;
 }
 
-/* Counts a step; the failure planned for it, or 0. `late` is set when it is to happen afterwards. */
+/* Counts a step; the failure planned for it, or 0. `late` is set when it is to happen afterwards.
+ */
 static int step(memory_records *self, bool *late, weir_error *err)
 {
     self->steps++;
@@ -59,8 +60,7 @@ static int memory_put(weir_records *records, const char *table, const char *key,
     return weir_record_group_put(&self->group, table, key, version, bytes, size, err);
 }
 
-static int memory_remove(weir_records *records, const char *table, const char *key,
-                         weir_error *err)
+static int memory_remove(weir_records *records, const char *table, const char *key, weir_error *err)
 {
     memory_records *self = self_of(records);
     int rc = step(self, NULL, err);

@@ -58,8 +58,8 @@ static int lmdb_failed(int rc, const char *what, weir_error *err)
                           mdb_strerror(rc));
 }
 
-/* A file that is shorter than its pages would be a SIGBUS. Only the two meta pages are read here, which
- * LMDB has checked. */
+/* A file that is shorter than its pages would be a SIGBUS. Only the two meta pages are read here,
+ * which LMDB has checked. */
 static int check_size(MDB_env *env, const char *path, weir_error *err)
 {
     MDB_envinfo info;
@@ -76,8 +76,8 @@ static int check_size(MDB_env *env, const char *path, weir_error *err)
     return 0;
 }
 
-/* The list of free pages: a damaged one would harm the next commit. Values are lists of page numbers,
- * the first their count. */
+/* The list of free pages: a damaged one would harm the next commit. Values are lists of page
+ * numbers, the first their count. */
 static int check_free_pages(MDB_txn *txn, weir_error *err)
 {
     MDB_cursor *cursor;
@@ -94,7 +94,8 @@ static int check_free_pages(MDB_txn *txn, weir_error *err)
             break;
     }
     mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : weir_error_set(err, WEIR_ECORRUPT, "its free pages are damaged");
+    return rc == MDB_NOTFOUND ? 0
+                              : weir_error_set(err, WEIR_ECORRUPT, "its free pages are damaged");
 }
 
 static int check_value(const MDB_val *key, const MDB_val *value, const weir_id *id,
@@ -219,10 +220,12 @@ static int wait_for(pid_t pid, int report, weir_error *ret_failure, weir_error *
             return weir_error_errno(err, errno, "the check of the record store was lost");
     }
     if (WIFSIGNALED(status))
-        return weir_error_set(ret_failure, WEIR_ECORRUPT, "its pages are damaged: reading it ends in %s",
+        return weir_error_set(ret_failure, WEIR_ECORRUPT,
+                              "its pages are damaged: reading it ends in %s",
                               strsignal(WTERMSIG(status)));
     if (size != (ssize_t)sizeof *ret_failure || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return weir_error_set(ret_failure, WEIR_ECORRUPT, "its pages are damaged: reading it fails");
+        return weir_error_set(ret_failure, WEIR_ECORRUPT,
+                              "its pages are damaged: reading it fails");
     ret_failure->text[sizeof ret_failure->text - 1] = '\0';
     return ret_failure->code;
 }
@@ -232,10 +235,11 @@ static int refuse(const char *path, const char *directory, const weir_error *fai
 {
     if (failure->code != WEIR_ECORRUPT)
         return weir_error_set(err, failure->code, "%s: cannot be checked; %s", path, failure->text);
-    return weir_error_set(err, WEIR_ECORRUPT,
-                          "%s: the record store is damaged; %s; put back a copy of %s from a backup, "
-                          "or move the directory away to start without its jobs",
-                          path, failure->text, directory);
+    return weir_error_set(
+        err, WEIR_ECORRUPT,
+        "%s: the record store is damaged; %s; put back a copy of %s from a backup, "
+        "or move the directory away to start without its jobs",
+        path, failure->text, directory);
 }
 
 int weir_record_check(const char *directory, const weir_id *id, weir_error *err)

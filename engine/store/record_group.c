@@ -9,14 +9,17 @@ int weir_record_key(const char *table, const char *key, char **ret, weir_error *
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     if (table[0] == '\0' || table[strspn(table, allowed)] != '\0')
-        return weir_error_set(err, WEIR_EINVALID, "record store: '%s' is no name of a table", table);
+        return weir_error_set(err, WEIR_EINVALID, "record store: '%s' is no name of a table",
+                              table);
     if (key[0] == '\0')
-        return weir_error_set(err, WEIR_EINVALID, "record store: a key of table %s is empty", table);
+        return weir_error_set(err, WEIR_EINVALID, "record store: a key of table %s is empty",
+                              table);
     if (strlen(table) + 1 + strlen(key) > WEIR_RECORD_KEY_MAX)
-        return weir_error_set(err, WEIR_ETOO_LARGE,
-                              "record store: a key of table %s is too long; found %zu bytes; at most "
-                              "%d fit with the table's name",
-                              table, strlen(key), WEIR_RECORD_KEY_MAX);
+        return weir_error_set(
+            err, WEIR_ETOO_LARGE,
+            "record store: a key of table %s is too long; found %zu bytes; at most "
+            "%d fit with the table's name",
+            table, strlen(key), WEIR_RECORD_KEY_MAX);
     char *full = weir_asprintf("%s/%s", table, key);
     if (full == NULL)
         return weir_error_set(err, WEIR_ENO_MEMORY, "record store: out of memory");
@@ -37,8 +40,9 @@ int weir_record_group_fail(weir_record_group *group, int code, const weir_error 
 {
     if (group->failed.code != 0)
         return code;
-    weir_error_set(&group->failed, code, "%s", err != NULL && err->code != 0 ? err->text
-                                                   : "record store: a write of the group failed");
+    weir_error_set(&group->failed, code, "%s",
+                   err != NULL && err->code != 0 ? err->text
+                                                 : "record store: a write of the group failed");
     return code;
 }
 

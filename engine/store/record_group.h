@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 typedef struct weir_record_write {
-    char *key;      /* "table/key", owned */
-    bool put;       /* else: remove */
+    char *key; /* "table/key", owned */
+    bool put;  /* else: remove */
     uint16_t version;
     uint8_t *bytes; /* owned; NULL when size is 0 */
     size_t size;
@@ -19,18 +19,22 @@ typedef struct weir_record_group {
     weir_record_write *writes; /* in order; a later one of the same key counts */
     size_t count, capacity;
     bool open;
-    weir_error failed;         /* of the first write that failed; code 0: none */
+    weir_error failed; /* of the first write that failed; code 0: none */
 } weir_record_group;
 
-#define WEIR_RECORD_GROUP_INIT {NULL, 0, 0, false, WEIR_ERROR_INIT}
+#define WEIR_RECORD_GROUP_INIT                                                                     \
+    {                                                                                              \
+        NULL, 0, 0, false, WEIR_ERROR_INIT                                                         \
+    }
 
 /* "table/key" in new memory; WEIR_EINVALID or WEIR_ETOO_LARGE when it cannot be a key. */
-int weir_record_key(const char *table, const char *key, char **ret, weir_error *err) WEIR_MUST_CHECK;
+int weir_record_key(const char *table, const char *key, char **ret,
+                    weir_error *err) WEIR_MUST_CHECK;
 
 int weir_record_group_begin(weir_record_group *group, weir_error *err) WEIR_MUST_CHECK;
 int weir_record_group_put(weir_record_group *group, const char *table, const char *key,
-                          uint16_t version, const void *bytes, size_t size, weir_error *err)
-    WEIR_MUST_CHECK;
+                          uint16_t version, const void *bytes, size_t size,
+                          weir_error *err) WEIR_MUST_CHECK;
 int weir_record_group_remove(weir_record_group *group, const char *table, const char *key,
                              weir_error *err) WEIR_MUST_CHECK;
 /* Notes a failure of the group's own, as a write's failure is. Returns `code`. */

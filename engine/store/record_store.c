@@ -1,5 +1,5 @@
-/* store/record_store.c -- records in LMDB with full sync. A group is collected in memory and lives in
- * an LMDB transaction only inside commit: so a full map can grow, which LMDB allows only between
+/* store/record_store.c -- records in LMDB with full sync. A group is collected in memory and lives
+ * in an LMDB transaction only inside commit: so a full map can grow, which LMDB allows only between
  * transactions, and the group be applied again. */
 #include "store/record_store.h"
 
@@ -29,8 +29,8 @@
 typedef struct record_store {
     weir_records records; /* first: the handle */
     char *directory;
-    char *data;           /* path of data.mdb */
-    int owner;            /* locked file; -1: none */
+    char *data; /* path of data.mdb */
+    int owner;  /* locked file; -1: none */
     MDB_env *env;
     MDB_dbi dbi;
     uint64_t map_size, map_size_max;
@@ -170,7 +170,8 @@ static int apply(record_store *self, MDB_txn *txn, weir_record_facts *facts, int
     uint8_t packed[WEIR_RECORD_FACTS_SIZE];
     facts->generation++;
     weir_record_facts_pack(facts, packed);
-    return put_value(txn, self->dbi, WEIR_RECORD_FACTS_KEY, 1, packed, sizeof packed, ret_code, err);
+    return put_value(txn, self->dbi, WEIR_RECORD_FACTS_KEY, 1, packed, sizeof packed, ret_code,
+                     err);
 }
 
 /* Returns LMDB's code; a failure of our own in *ret_code. */
@@ -240,10 +241,11 @@ static void store_abort(weir_records *records)
 
 static int damaged(const record_store *self, const weir_error *failure, weir_error *err)
 {
-    return weir_error_set(err, failure->code,
-                          "%s: the record store is damaged; %s; stop the process and put back a copy "
-                          "of %s from a backup",
-                          self->data, failure->text, self->directory);
+    return weir_error_set(
+        err, failure->code,
+        "%s: the record store is damaged; %s; stop the process and put back a copy "
+        "of %s from a backup",
+        self->data, failure->text, self->directory);
 }
 
 static int store_get(weir_records *records, const char *table, const char *key,
@@ -388,8 +390,7 @@ static int write_format(const record_store *self, const char *path, const char *
                         weir_error *err)
 {
     char id[WEIR_ID_HEX], text[128];
-    int length =
-        snprintf(text, sizeof text, "%s%s\n", word, weir_id_format(&self->facts.id, id));
+    int length = snprintf(text, sizeof text, "%s%s\n", word, weir_id_format(&self->facts.id, id));
     return weir_file_write_atomic(path, text, (size_t)length, 0600, err);
 }
 
@@ -422,8 +423,8 @@ static int start_anew(record_store *self, const char *format, weir_error *err)
         return weir_error_set(err, WEIR_ENO_MEMORY, "%s: out of memory", self->directory);
     self->facts = (weir_record_facts){.id = weir_id_random()};
     int rc = write_format(self, format, FORMAT_NEW, err);
-    if (rc == 0 && ((unlink(self->data) != 0 && errno != ENOENT) ||
-                    (unlink(lock) != 0 && errno != ENOENT)))
+    if (rc == 0 &&
+        ((unlink(self->data) != 0 && errno != ENOENT) || (unlink(lock) != 0 && errno != ENOENT)))
         rc = weir_error_errno(err, errno, "%s: cannot be removed", self->data);
     weir_free(lock);
     return rc;
@@ -476,7 +477,8 @@ static int load_facts(record_store *self, weir_error *err)
     else if (weir_record_unseal(name.mv_data, name.mv_size, value.mv_data, value.mv_size, &version,
                                 &payload, &size, &failure) != 0 ||
              weir_record_facts_unpack(payload, size, &self->facts) != 0)
-        code = weir_error_set(err, WEIR_ECORRUPT, "%s: the store's own value is damaged", self->data);
+        code =
+            weir_error_set(err, WEIR_ECORRUPT, "%s: the store's own value is damaged", self->data);
     mdb_txn_abort(txn);
     return code;
 }
@@ -486,10 +488,11 @@ static int open_files(record_store *self, const char *format, weir_error *err)
     bool ready = false;
     bool has_format = weir_file_exists(format);
     if (!has_format && weir_file_exists(self->data))
-        return weir_error_set(err, WEIR_ECORRUPT,
-                              "%s: is missing beside data.mdb; put back a copy of %s from a backup, "
-                              "or move the directory away to start without its jobs",
-                              format, self->directory);
+        return weir_error_set(
+            err, WEIR_ECORRUPT,
+            "%s: is missing beside data.mdb; put back a copy of %s from a backup, "
+            "or move the directory away to start without its jobs",
+            format, self->directory);
     int rc = has_format ? read_format(self, format, &ready, err) : 0;
     if (rc != 0)
         return rc;

@@ -32,10 +32,14 @@ int weir_record_seal(const char *key, size_t key_size, uint16_t version, const v
                      size_t size, uint8_t *out, weir_error *err)
 {
     const uint32_t length = (uint32_t)size;
-    const uint8_t header[CHECKED] = {(uint8_t)version,        (uint8_t)(version >> 8),
-                                     FORMAT,                  0,
-                                     (uint8_t)length,         (uint8_t)(length >> 8),
-                                     (uint8_t)(length >> 16), (uint8_t)(length >> 24)};
+    const uint8_t header[CHECKED] = {(uint8_t)version,
+                                     (uint8_t)(version >> 8),
+                                     FORMAT,
+                                     0,
+                                     (uint8_t)length,
+                                     (uint8_t)(length >> 8),
+                                     (uint8_t)(length >> 16),
+                                     (uint8_t)(length >> 24)};
     memcpy(out, header, CHECKED);
     if (size > 0)
         memcpy(out + WEIR_RECORD_HEADER, payload, size);

@@ -19,8 +19,8 @@
 /* Writes the header and the payload to `out`, which has WEIR_RECORD_HEADER + size bytes. */
 int weir_record_seal(const char *key, size_t key_size, uint16_t version, const void *payload,
                      size_t size, uint8_t *out, weir_error *err) WEIR_MUST_CHECK;
-/* WEIR_ECORRUPT when anything does not fit; WEIR_EVERSION for another format. The payload is borrowed
- * from `value`. The text of a failure is a phrase: the caller puts the place in front. */
+/* WEIR_ECORRUPT when anything does not fit; WEIR_EVERSION for another format. The payload is
+ * borrowed from `value`. The text of a failure is a phrase: the caller puts the place in front. */
 int weir_record_unseal(const char *key, size_t key_size, const void *value, size_t size,
                        uint16_t *ret_version, const uint8_t **ret_payload, size_t *ret_size,
                        weir_error *err) WEIR_MUST_CHECK;

@@ -4,10 +4,10 @@
  *
  * One owner, one thread. A group: begin, any number of put and remove, then commit or abort. Commit
  * returns 0 only when the whole group is on disk; a failed commit leaves the values as they were.
- * Codes of a failed commit: WEIR_ENO_SPACE, WEIR_ETOO_LARGE and WEIR_ENO_MEMORY may be tried again; any
- * other means that only a new open can tell whether the group was kept: the owner must end. A failed
- * put or remove spoils its group: commit then returns that failure and writes nothing.
- * get and iterate see what is committed; between begin and commit they fail with WEIR_ESTATE. */
+ * Codes of a failed commit: WEIR_ENO_SPACE, WEIR_ETOO_LARGE and WEIR_ENO_MEMORY may be tried again;
+ * any other means that only a new open can tell whether the group was kept: the owner must end. A
+ * failed put or remove spoils its group: commit then returns that failure and writes nothing. get
+ * and iterate see what is committed; between begin and commit they fail with WEIR_ESTATE. */
 #ifndef STORE_RECORDS_H
 #define STORE_RECORDS_H
 
@@ -16,13 +16,13 @@
 
 #include <stdint.h>
 
-#define WEIR_RECORD_KEY_MAX  511                   /* bytes of "table/key" */
+#define WEIR_RECORD_KEY_MAX  511                    /* bytes of "table/key" */
 #define WEIR_RECORD_SIZE_MAX (256u * 1024u * 1024u) /* bytes of one value */
 
 typedef struct weir_records weir_records;
 
-/* A failure ends the iteration and is its result. The bytes are borrowed for the call, which may not
- * use the records. */
+/* A failure ends the iteration and is its result. The bytes are borrowed for the call, which may
+ * not use the records. */
 typedef int (*weir_records_visit)(void *data, const char *key, uint16_t version, const void *bytes,
                                   size_t size, weir_error *err);
 
@@ -46,7 +46,8 @@ static inline WEIR_MUST_CHECK int weir_records_begin(weir_records *records, weir
     return records->begin(records, err);
 }
 
-/* Copies the bytes. `table`: lower-case letters, digits and '-'; `key`: any text that is not empty. */
+/* Copies the bytes. `table`: lower-case letters, digits and '-'; `key`: any text that is not empty.
+ */
 static inline WEIR_MUST_CHECK int weir_records_put(weir_records *records, const char *table,
                                                    const char *key, uint16_t version,
                                                    const void *bytes, size_t size, weir_error *err)

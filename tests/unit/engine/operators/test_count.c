@@ -65,6 +65,22 @@ static void test_complete_batch(void **state)
     fixture_close(&f);
 }
 
+/* A column without a single byte has no memory at all. */
+static void test_only_empty_keys(void **state)
+{
+    fixture f;
+
+    (void)state;
+    count_init(&f, WEIR_PHASE_COMPLETE, true, WEIR_TYPE(word), WEIR_TYPE(counted));
+    assert_int_equal(fixture_open(&f), 0);
+    add(&f, &(word){str("")});
+    add(&f, &(word){{NULL, 0}});
+    assert_int_equal(feed(&f, 0), 0);
+    assert_int_equal(end_input(&f, NULL), 0);
+    EXPECT(&f.outputs[0], "+I{text=, n=2}");
+    fixture_close(&f);
+}
+
 static void test_changes(void **state)
 {
     fixture f;
@@ -438,6 +454,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_complete_batch),
+        cmocka_unit_test(test_only_empty_keys),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_partial_model),
         cmocka_unit_test(test_partial_drains_smoothly),

@@ -99,8 +99,9 @@ static void test_random_groups(void **state)
             char name[2] = {(char)('0' + key), 0};
             char value[2] = {(char)(1 + round % 100), 0};
             next[key] = random() % 3 == 0 ? 0 : value[0];
-            assert_int_equal(next[key] == 0 ? weir_records_remove(records, "t", name, NULL)
-                                            : weir_records_put(records, "t", name, 1, value, 1, NULL),
+            assert_int_equal(next[key] == 0
+                                 ? weir_records_remove(records, "t", name, NULL)
+                                 : weir_records_put(records, "t", name, 1, value, 1, NULL),
                              0);
         }
         if (random() % 4 == 0) {

@@ -1,4 +1,5 @@
-/* The promises of store/record_store.h: atomic groups, nothing lost, damage refused, never discarded. */
+/* The promises of store/record_store.h: atomic groups, nothing lost, damage refused, never
+ * discarded. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "store/record_store.h"
@@ -47,10 +48,10 @@ static const char *path_of(const char *name)
 
 static int open_store_sized(weir_records **ret, uint64_t size, uint64_t size_max, weir_error *err)
 {
-    return weir_record_store_open(
-        &(weir_record_store_config){
-            .directory = directory, .map_size = size, .map_size_max = size_max},
-        ret, err);
+    return weir_record_store_open(&(weir_record_store_config){.directory = directory,
+                                                              .map_size = size,
+                                                              .map_size_max = size_max},
+                                  ret, err);
 }
 
 static weir_records *open_store(void)
@@ -376,7 +377,16 @@ static void test_truncation_is_refused(void **state)
     fill();
     weir_buffer whole = WEIR_BUFFER_INIT;
     read_all("data.mdb", &whole);
-    const size_t sizes[] = {0,    1,    100, 4096, 4097, 8191, 8192, 8193, 12288, whole.size / 2,
+    const size_t sizes[] = {0,
+                            1,
+                            100,
+                            4096,
+                            4097,
+                            8191,
+                            8192,
+                            8193,
+                            12288,
+                            whole.size / 2,
                             whole.size / 2 / 4096 * 4096};
     for (size_t i = 0; i < WEIR_COUNT(sizes); i++) {
         write_all("data.mdb", whole.data == NULL ? (const uint8_t *)"" : whole.data, sizes[i]);
@@ -552,24 +562,24 @@ static void test_sealed_values(void **state)
     /* The layout is a promise to later versions. */
     static const uint8_t golden[8] = {0x34, 0x12, 1, 0, 5, 0, 0, 0};
     assert_memory_equal(sealed, golden, sizeof golden);
-    assert_int_equal(weir_record_unseal("job/a", 5, sealed, sizeof sealed, &version, &payload, &size,
-                                        NULL),
-                     0);
+    assert_int_equal(
+        weir_record_unseal("job/a", 5, sealed, sizeof sealed, &version, &payload, &size, NULL), 0);
     assert_int_equal(version, 0x1234);
     assert_int_equal(size, 5);
     assert_memory_equal(payload, "hello", 5);
     weir_error err = WEIR_ERROR_INIT;
-    assert_int_equal(weir_record_unseal("job/b", 5, sealed, sizeof sealed, &version, &payload, &size,
-                                        &err),
-                     WEIR_ECORRUPT);
+    assert_int_equal(
+        weir_record_unseal("job/b", 5, sealed, sizeof sealed, &version, &payload, &size, &err),
+        WEIR_ECORRUPT);
     for (size_t cut = 0; cut < sizeof sealed; cut++)
-        assert_int_equal(weir_record_unseal("job/a", 5, sealed, cut, &version, &payload, &size, &err),
-                         WEIR_ECORRUPT);
+        assert_int_equal(
+            weir_record_unseal("job/a", 5, sealed, cut, &version, &payload, &size, &err),
+            WEIR_ECORRUPT);
     for (size_t bit = 0; bit < 8 * sizeof sealed; bit++) {
         sealed[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_int_equal(weir_record_unseal("job/a", 5, sealed, sizeof sealed, &version, &payload,
-                                            &size, &err),
-                         WEIR_ECORRUPT);
+        assert_int_equal(
+            weir_record_unseal("job/a", 5, sealed, sizeof sealed, &version, &payload, &size, &err),
+            WEIR_ECORRUPT);
         sealed[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
 }

@@ -1,0 +1,130 @@
+#include "cli/submission.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/settings.h"
+#include "proto/codec.h"
+
+#include <stdio.h>
+
+#define ARTIFACT_MAX ((size_t)1 << 30) /* of any configuration: blob.max-size is the cluster's */
+
+static int upload_chunk(weir_client *client, const char *digest, const weir_buffer *content,
+                        uint64_t offset, uint64_t *ret_received, bool *ret_complete,
+                        weir_error *err)
+{
+    Weir__Proto__UploadChunk body = WEIR__PROTO__UPLOAD_CHUNK__INIT;
+    weir_envelope request = WEIR__PROTO__ENVELOPE__INIT, *reply;
+    size_t left = content->size - (size_t)offset;
+
+    body.artifact = (char *)(uintptr_t)digest;
+    body.offset = offset;
+    body.total = content->size;
+    body.content.data = content->data + offset;
+    body.content.len = left < WEIR_UPLOAD_CHUNK ? left : WEIR_UPLOAD_CHUNK;
+    request.body_case = WEIR__PROTO__ENVELOPE__BODY_UPLOAD_CHUNK;
+    request.upload_chunk = &body;
+    int rc = weir_client_call(client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_UPLOAD_REPLY, &reply,
+                              err);
+    if (rc != 0)
+        return rc;
+    *ret_received = reply->upload_reply->received;
+    *ret_complete = reply->upload_reply->complete;
+    weir_proto_free(&reply->base);
+    return 0;
+}
+
+static int upload(weir_client *client, const char *path, const weir_buffer *content,
+                  const char *digest, weir_error *err)
+{
+    uint64_t offset = 0;
+    bool complete = false;
+    /* Each answer says how much is there; one that never grows would go round for ever. */
+    size_t tries = 2 * (content->size / WEIR_UPLOAD_CHUNK + 1) + 8;
+
+    while (!complete && tries-- > 0) {
+        int rc = upload_chunk(client, digest, content, offset, &offset, &complete, err);
+
+        if (rc != 0)
+            return weir_error_wrap(err, rc, "%s: upload", path);
+        if (!complete && offset >= content->size)
+            offset = 0; /* somebody else's upload of the same failed */
+    }
+    return complete ? 0
+                    : weir_error_set(err, WEIR_EIO,
+                                     "%s: its upload does not get to its end; see the dispatcher's log: "
+                                     "weir logs dispatcher",
+                                     path);
+}
+
+/* Pairs point into the configuration. */
+static size_t list_configuration(const weir_config *config, Weir__Proto__KeyValue *pairs,
+                                 Weir__Proto__KeyValue **pointers, size_t capacity)
+{
+    size_t count = 0, cursor = 0;
+    const char *key, *value;
+
+    while (count < capacity && weir_config_next(config, &cursor, &key, &value)) {
+        if (!weir_settings_is_of_job(key))
+            continue;
+        weir__proto__key_value__init(&pairs[count]);
+        pairs[count].key = (char *)(uintptr_t)key;
+        pairs[count].value = (char *)(uintptr_t)value;
+        pointers[count] = &pairs[count];
+        count++;
+    }
+    return count;
+}
+
+static int submit(weir_client *client, const weir_submission *submission, const char *digest,
+                  const char *id, weir_error *err)
+{
+    Weir__Proto__SubmitJob body = WEIR__PROTO__SUBMIT_JOB__INIT;
+    weir_envelope request = WEIR__PROTO__ENVELOPE__INIT;
+    size_t capacity;
+    weir_options(&capacity);
+    Weir__Proto__KeyValue *pairs = weir_calloc(capacity, sizeof *pairs);
+
+    body.configuration = weir_calloc(capacity, sizeof *body.configuration);
+    if (pairs == NULL || body.configuration == NULL) {
+        weir_free(pairs);
+        weir_free(body.configuration);
+        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory to submit the job");
+    }
+    body.n_configuration =
+        list_configuration(submission->config, pairs, body.configuration, capacity);
+    body.job = (char *)(uintptr_t)id;
+    body.name = (char *)(uintptr_t)submission->job->graph->name;
+    body.graph.data = submission->job->packed.data;
+    body.graph.len = submission->job->packed.size;
+    body.artifact = (char *)(uintptr_t)digest;
+    body.artifact_name = (char *)(uintptr_t)submission->artifact_name;
+    body.attached = submission->attached;
+    request.body_case = WEIR__PROTO__ENVELOPE__BODY_SUBMIT_JOB;
+    request.submit_job = &body;
+    int rc = weir_client_call(client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_SUBMIT_REPLY, NULL,
+                              err);
+    weir_free(pairs);
+    weir_free(body.configuration);
+    return rc;
+}
+
+int weir_submit(weir_client *client, const weir_submission *submission, char ret_id[WEIR_ID_HEX],
+                weir_error *err)
+{
+    weir_buffer content = WEIR_BUFFER_INIT;
+    char hex[WEIR_DIGEST_HEX];
+    weir_id id = weir_id_random();
+
+    weir_id_format(&id, ret_id);
+    int rc = weir_file_read(submission->path, ARTIFACT_MAX, &content, err);
+    if (rc == 0) {
+        weir_digest digest = weir_digest_of(content.data, content.size);
+        weir_digest_format(&digest, hex);
+        rc = upload(client, submission->path, &content, hex, err);
+    }
+    if (rc == 0)
+        rc = submit(client, submission, hex, ret_id, err);
+    weir_buffer_deinit(&content);
+    return rc;
+}
