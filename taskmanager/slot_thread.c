@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ struct weir_slot_thread {
     weir_slot_host host;
     weir_slot_thread_config config;
     weir_slot *slot;
+    _Atomic(const weir_slot *) watched; /* the same, once other threads may ask for its progress */
     weir_mailbox *mailbox;
     pthread_t thread;
     bool thread_started;
@@ -244,8 +246,10 @@ static void *run(void *data)
     weir_slot_config config =
         weir_slot_config_of(self->config.deployment, self->config.slot, &self->host);
     int rc = weir_slot_new(&config, &self->slot, &error);
-    if (rc == 0)
+    if (rc == 0) {
+        atomic_store(&self->watched, self->slot);
         rc = weir_slot_open(self->slot, &error);
+    }
     self->config.opened(self->config.self, self->config.slot, rc < 0 ? &error : NULL);
     while (!self->stopping) {
         if (!self->slot) { /* nothing to run: wait for the stop */
@@ -389,5 +393,6 @@ size_t weir_slot_thread_progress(const weir_slot_thread *thread, weir_subtask_pr
 {
     *ret_counter = 0;
     *ret_idle = true;
-    return thread->slot ? weir_slot_progress(thread->slot, out, capacity, ret_counter, ret_idle) : 0;
+    const weir_slot *slot = atomic_load(&thread->watched);
+    return slot ? weir_slot_progress(slot, out, capacity, ret_counter, ret_idle) : 0;
 }

@@ -1,4 +1,5 @@
-/* For tests/lint only: what the analyzer cannot see across files, that these calls return a failure. */
+/* For tests/lint only: what the analyzer cannot see across files, that these calls return a
+ * failure. */
 #ifndef TESTS_LINT_H
 #define TESTS_LINT_H
 

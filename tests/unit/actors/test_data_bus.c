@@ -8,14 +8,14 @@
 #include "proto/codec.h"
 #include "proto/data.pb-c.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <pthread.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +57,8 @@ static void release_sent(void *body, void *hint)
     atomic_fetch_add(&released, 1);
 }
 
-/* Message n: a header of 8 bytes, and a body of a size and content that follow from n; every seventh
- * has none. */
+/* Message n: a header of 8 bytes, and a body of a size and content that follow from n; every
+ * seventh has none. */
 static size_t size_of(uint64_t n)
 {
     return n % 1000 == 0 ? 200000 : n * 37 % 900;
@@ -165,8 +165,8 @@ static void join_all(runner *runners, uint32_t count)
         endpoints[i] = weir_data_bus_endpoint(runners[i].bus);
     }
     for (uint32_t i = 0; i < count; i++)
-        assert_int_equal(
-            weir_data_bus_join(runners[i].bus, KEY, indices, endpoints, count, NULL), 0);
+        assert_int_equal(weir_data_bus_join(runners[i].bus, KEY, indices, endpoints, count, NULL),
+                         0);
 }
 
 static int send_number(runner *from, uint32_t to, uint64_t n)
@@ -265,8 +265,8 @@ static void test_both_ways_over_tcp(void **state)
     clock_gettime(CLOCK_MONOTONIC, &before);
     exchange(runners, 2);
     clock_gettime(CLOCK_MONOTONIC, &after);
-    double seconds = (double)(after.tv_sec - before.tv_sec) +
-                     (double)(after.tv_nsec - before.tv_nsec) / 1e9;
+    double seconds =
+        (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
     print_message("%d messages each way, %.1f s\n", MESSAGES, seconds);
     for (uint32_t i = 0; i < 2; i++)
         runner_close(&runners[i]);
@@ -365,13 +365,12 @@ static void refuse_with(uint64_t key, const char *job, uint32_t claimed)
     const char *endpoints[2] = {weir_data_bus_endpoint(other.bus),
                                 weir_data_bus_endpoint(door.bus)};
     assert_int_equal(weir_data_bus_join(door.bus, KEY, door_peers, endpoints, 2, NULL), 0);
-    /* To the other one the door is runner 9, so that it connects whatever it claims to be; the door is
-     * to refuse it before that matters. */
+    /* To the other one the door is runner 9, so that it connects whatever it claims to be; the door
+     * is to refuse it before that matters. */
     assert_int_equal(weir_data_bus_join(other.bus, key, other_peers, endpoints, 2, NULL), 0);
     uint64_t n = 0;
-    assert_int_equal(weir_data_bus_send(other.bus, 9, &n, sizeof n, weir_alloc(8), 8, release_sent,
-                                        NULL),
-                     0);
+    assert_int_equal(
+        weir_data_bus_send(other.bus, 9, &n, sizeof n, weir_alloc(8), 8, release_sent, NULL), 0);
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
@@ -447,7 +446,7 @@ static void pack_hello(weir_buffer *bytes, uint32_t index, uint64_t key)
 {
     Weir__Proto__Hello hello = WEIR__PROTO__HELLO__INIT;
     hello.protocol = 1;
-    hello.job = (char *)(uintptr_t)"0123456789abcdef0123456789abcdef";
+    hello.job = (char *)(uintptr_t) "0123456789abcdef0123456789abcdef";
     hello.runner = index;
     hello.key = key;
     Weir__Proto__DataHeader header = WEIR__PROTO__DATA_HEADER__INIT;
@@ -515,7 +514,8 @@ static void test_too_many_parts_or_too_long_end_the_pair(void **state)
         assert_true(zmq_recv(dealer, answer, sizeof answer, 0) > 0);
         char *large = weir_calloc(1, MESSAGE_MAX + 1);
         zmq_send(dealer, "header", 6, ZMQ_SNDMORE);
-        zmq_send(dealer, large, variant == 0 ? 10 : MESSAGE_MAX + 1, variant == 0 ? ZMQ_SNDMORE : 0);
+        zmq_send(dealer, large, variant == 0 ? 10 : MESSAGE_MAX + 1,
+                 variant == 0 ? ZMQ_SNDMORE : 0);
         if (variant == 0)
             zmq_send(dealer, "more", 4, 0);
         assert_true(await_lost(&door, 0));

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <pthread.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -72,7 +72,9 @@ static void server_peer(void *data, weir_context *context, enum weir_peer_event 
 }
 
 static const weir_actor_class server_class = {
-    .name = "server", .receive = server_receive, .peer = server_peer,
+    .name = "server",
+    .receive = server_receive,
+    .peer = server_peer,
 };
 
 static void *server_main(void *data)
@@ -91,9 +93,8 @@ static void server_start(server *self, const char *process, const char *bind, in
         rc = weir_reactor_new(&config, &self->reactor, NULL);
     while (rc == WEIR_ERESOURCES && port != 0);
     assert_int_equal(rc, 0);
-    assert_int_equal(weir_node_spawn(weir_reactor_node(self->reactor), "server", &server_class,
-                                     self, NULL),
-                     0);
+    assert_int_equal(
+        weir_node_spawn(weir_reactor_node(self->reactor), "server", &server_class, self, NULL), 0);
     assert_int_equal(pthread_create(&self->thread, NULL, server_main, self), 0);
 }
 
@@ -172,7 +173,9 @@ static void client_peer(void *data, weir_context *context, enum weir_peer_event 
 }
 
 static const weir_actor_class client_class = {
-    .name = "client", .start = client_start, .peer = client_peer,
+    .name = "client",
+    .start = client_start,
+    .peer = client_peer,
 };
 
 static weir_reactor *client_open(client *self, const char *process, const char *cluster)

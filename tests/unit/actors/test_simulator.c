@@ -1,6 +1,6 @@
 /* tests/unit/actors/test_simulator.c -- whole nodes against each other under faults: every request
- * has its effect exactly once in an incarnation, and the reply that belongs to it. A failing seed is
- * printed; WEIR_SEED=n runs that one alone, with a trace. */
+ * has its effect exactly once in an incarnation, and the reply that belongs to it. A failing seed
+ * is printed; WEIR_SEED=n runs that one alone, with a trace. */
 #include "actors/simulator.h"
 #include "base/memory.h"
 
@@ -147,8 +147,8 @@ static void on_done(void *data, weir_context *context, void *tag, const weir_env
     if (error != NULL) {
         w->failed_requests++;
     } else if (reply->body_case != WEIR__PROTO__ENVELOPE__BODY_SUBMIT_REPLY ||
-               sscanf(reply->submit_reply->job, "%d/%d/%d", &who_said, &what_said,
-                      &incarnation) != 3 ||
+               sscanf(reply->submit_reply->job, "%d/%d/%d", &who_said, &what_said, &incarnation) !=
+                   3 ||
                who_said != self->index || what_said != what) {
         w->wrong = "a reply of another request";
     } else if (w->effects[incarnation][who_said][what_said] != 1) {
@@ -243,15 +243,15 @@ static void start_server(void *data)
     char process[32];
     snprintf(process, sizeof process, "server-%d", w->incarnations);
     weir_node_config config = config_of(process, "dispatcher");
-    assert_int_equal(weir_simulator_add(w->simulator, &config, "sim://server", on_killed, w,
-                                        &w->server, NULL),
-                     0);
+    assert_int_equal(
+        weir_simulator_add(w->simulator, &config, "sim://server", on_killed, w, &w->server, NULL),
+        0);
     ledger *actor = weir_calloc(1, sizeof *actor);
     actor->world = w;
     actor->incarnation = w->incarnations++;
-    assert_int_equal(weir_node_spawn(weir_simulated_node_get(w->server), "ledger", &ledger_class,
-                                     actor, NULL),
-                     0);
+    assert_int_equal(
+        weir_node_spawn(weir_simulated_node_get(w->server), "ledger", &ledger_class, actor, NULL),
+        0);
 }
 
 static client *start_client(world *w, int index)
@@ -259,9 +259,8 @@ static client *start_client(world *w, int index)
     char process[32];
     snprintf(process, sizeof process, "client-%d", index);
     weir_node_config config = config_of(process, "client");
-    assert_int_equal(weir_simulator_add(w->simulator, &config, NULL, on_killed, w,
-                                        &w->clients[index], NULL),
-                     0);
+    assert_int_equal(
+        weir_simulator_add(w->simulator, &config, NULL, on_killed, w, &w->clients[index], NULL), 0);
     client *actor = weir_calloc(1, sizeof *actor);
     actor->world = w;
     actor->index = index;
@@ -323,8 +322,8 @@ static void plan_disasters(world *w, uint64_t seed)
     for (uint64_t i = 0; i < seed % 8; i++) {
         size_t which = weir_simulator_random(w->simulator, WEIR_COUNT(disasters));
         int64_t delay_us = (int64_t)weir_simulator_random(w->simulator, 8 * SECOND);
-        assert_int_equal(
-            weir_simulator_schedule(w->simulator, NULL, delay_us, disasters[which], w), 0);
+        assert_int_equal(weir_simulator_schedule(w->simulator, NULL, delay_us, disasters[which], w),
+                         0);
     }
 }
 

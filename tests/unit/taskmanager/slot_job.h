@@ -174,14 +174,14 @@ static void job_open(slot_job *job, const char *module, const weir_graph_option 
     }
 }
 
-static void job_start(slot_job *job)
+static __attribute__((unused)) void job_start(slot_job *job)
 {
     for (uint32_t s = 0; s < job->plan->slots; s++)
         weir_slot_start(job->slots[s].slot);
 }
 
 /* One random frame is delivered, one random slot gets a turn. */
-static bool job_step(slot_job *job)
+static __attribute__((unused)) bool job_step(slot_job *job)
 {
     uint32_t n = job->plan->slots;
     bool progress = false;
@@ -209,7 +209,7 @@ static bool job_step(slot_job *job)
     return progress;
 }
 
-static void job_run(slot_job *job)
+static __attribute__((unused)) void job_run(slot_job *job)
 {
     uint32_t idle = 0;
 
