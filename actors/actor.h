@@ -1,16 +1,16 @@
-/* actors/actor.h -- an actor: a state machine that receives messages and timers and acts only through
- * its context. The same code runs over sockets (actors/reactor.h) and in the simulator
+/* actors/actor.h -- an actor: a state machine that receives messages and timers and acts only
+ * through its context. The same code runs over sockets (actors/reactor.h) and in the simulator
  * (actors/simulator.h).
  *
  * All control actors of a process run in one thread, one callback at a time; callbacks never block.
  * An address is a process and an actor's name in it. A process is named by what the node knows it
- * by: for an outgoing connection the alias given to weir_context_connect, for an incoming one the id
- * that the peer gave in its handshake; "" is the own process.
+ * by: for an outgoing connection the alias given to weir_context_connect, for an incoming one the
+ * id that the peer gave in its handshake; "" is the own process.
  *
- * Messages may be lost, delayed, repeated by the network underneath; a request is repeated until its
- * reply or its deadline, and the receiving node runs it once per incarnation and answers repeats
- * from its memory. Between two processes messages of one link may overtake each other only across a
- * reconnection. */
+ * Messages may be lost, delayed, repeated by the network underneath; a request is repeated until
+ * its reply or its deadline, and the receiving node runs it once per incarnation and answers
+ * repeats from its memory. Between two processes messages of one link may overtake each other only
+ * across a reconnection. */
 #ifndef ACTORS_ACTOR_H
 #define ACTORS_ACTOR_H
 
@@ -27,9 +27,9 @@ typedef Weir__Proto__Envelope weir_envelope;
 typedef struct weir_context weir_context;
 
 enum weir_peer_event {
-    WEIR_PEER_UP,   /* handshake done; again, without a DOWN, after a reconnection of the same
-                     * incarnation; another incarnation comes with a DOWN of the former */
-    WEIR_PEER_DOWN, /* silent for heartbeat.timeout, said goodbye, or was disconnected */
+    WEIR_PEER_UP,     /* handshake done; again, without a DOWN, after a reconnection of the same
+                       * incarnation; another incarnation comes with a DOWN of the former */
+    WEIR_PEER_DOWN,   /* silent for heartbeat.timeout, said goodbye, or was disconnected */
     WEIR_PEER_REFUSED /* it refused the handshake; `text` says why; it is not tried again */
 };
 
@@ -78,13 +78,13 @@ const char *weir_context_actor(weir_context *context);
 uint64_t weir_context_set_timer(weir_context *context, int64_t delay_ms);
 void weir_context_cancel_timer(weir_context *context, uint64_t timer);
 
-/* Fills in the addressing of `envelope` (body and epoch are the caller's) and queues it. A message to
- * a peer that is not up is dropped: use a request where that matters. */
+/* Fills in the addressing of `envelope` (body and epoch are the caller's) and queues it. A message
+ * to a peer that is not up is dropped: use a request where that matters. */
 void weir_context_send(weir_context *context, weir_address to, weir_envelope *envelope);
 /* Repeated every rpc.retry-interval until the reply or `deadline_ms` from now. The callback comes
  * exactly once, from the node's loop and never from this call, unless the actor ends before. A
- * process that was never connected, or refused us, gives WEIR_EUNAVAILABLE; one that is down is waited for.
- * Returns a number for weir_context_forget. */
+ * process that was never connected, or refused us, gives WEIR_EUNAVAILABLE; one that is down is
+ * waited for. Returns a number for weir_context_forget. */
 uint64_t weir_context_request(weir_context *context, weir_address to, weir_envelope *envelope,
                               int64_t deadline_ms, weir_reply_callback callback, void *data);
 void weir_context_forget(weir_context *context, uint64_t request); /* no callback will come */
@@ -95,8 +95,8 @@ void weir_context_reply_error(weir_context *context, const weir_reply_to *to, in
                               const char *format, ...) WEIR_PRINTF(4, 5);
 
 /* Outgoing connections, by alias; kept up (reconnected, handshake repeated) until disconnected. A
- * process is connected once: WEIR_EEXISTS when the alias or the endpoint is in use here. Disconnecting
- * fails the requests that wait for it with WEIR_EUNAVAILABLE. */
+ * process is connected once: WEIR_EEXISTS when the alias or the endpoint is in use here.
+ * Disconnecting fails the requests that wait for it with WEIR_EUNAVAILABLE. */
 int weir_context_connect(weir_context *context, const char *alias, const char *endpoint,
                          weir_error *err) WEIR_MUST_CHECK;
 void weir_context_disconnect(weir_context *context, const char *alias); /* with a goodbye */
@@ -106,7 +106,8 @@ bool weir_context_is_up(weir_context *context, const char *process);
 int weir_context_spawn(weir_context *context, const char *name, const weir_actor_class *vtable,
                        void *self, weir_error *err) WEIR_MUST_CHECK;
 void weir_context_end(weir_context *context, const char *actor);
-/* Stops the whole process's node: goodbyes are sent, actors destroyed; the driver's loop returns. */
+/* Stops the whole process's node: goodbyes are sent, actors destroyed; the driver's loop returns.
+ */
 void weir_context_stop_node(weir_context *context);
 void weir_context_log(weir_context *context, int level, const char *format, ...) WEIR_PRINTF(3, 4);
 

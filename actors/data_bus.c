@@ -65,8 +65,9 @@ static void tally_remove(struct weir__tally *tally)
         tally_free(tally);
 }
 
-/* ZeroMQ gives bodies back from threads of its own, soon after a socket was closed; whoever owns them
- * wants them back before the bus is gone. A receiver in this process may keep one for longer. */
+/* ZeroMQ gives bodies back from threads of its own, soon after a socket was closed; whoever owns
+ * them wants them back before the bus is gone. A receiver in this process may keep one for longer.
+ */
 static void tally_leave(struct weir__tally *tally)
 {
     struct timespec until;

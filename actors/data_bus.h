@@ -3,13 +3,13 @@
  *
  * The bus has a thread of its own; any thread may send (a mailbox underneath). It binds a ROUTER;
  * of a pair, the runner with the lower index connects. The first message each way is
- * a DataHeader Hello with the job's key: whatever else a stranger sends is dropped (and logged, a few
- * times). Order per pair is the order of sends; what is sent before the pair has met waits.
+ * a DataHeader Hello with the job's key: whatever else a stranger sends is dropped (and logged, a
+ * few times). Order per pair is the order of sends; what is sent before the pair has met waits.
  *
- * A broken connection is never remade. It, or a peer that cannot be met within 60 s, or a message that
- * could not be queued is reported by `lost`, once per peer: data may be gone, the job's attempt must
- * fail. A peer that ends in good order is lost, too: when a job is over, that is no news. After it,
- * sends to that peer are dropped. */
+ * A broken connection is never remade. It, or a peer that cannot be met within 60 s, or a message
+ * that could not be queued is reported by `lost`, once per peer: data may be gone, the job's
+ * attempt must fail. A peer that ends in good order is lost, too: when a job is over, that is no
+ * news. After it, sends to that peer are dropped. */
 #ifndef ACTORS_DATA_BUS_H
 #define ACTORS_DATA_BUS_H
 
@@ -21,22 +21,22 @@
 typedef struct weir_data_bus weir_data_bus;
 
 typedef struct weir_data_bus_config {
-    const char *bind;              /* "tcp://127.0.0.1" or "inproc://..." */
+    const char *bind; /* "tcp://127.0.0.1" or "inproc://..." */
     int port_first, port_last;
     const char *job;
-    uint32_t runner;               /* own index */
-    uint32_t message_max;          /* bytes of a body */
+    uint32_t runner;      /* own index */
+    uint32_t message_max; /* bytes of a body */
     /* On the bus thread. `release(body, hint)` is the receiver's to call, on any thread. body NULL:
      * one-part message. The header is borrowed for the call. */
     void (*receive)(void *self, uint32_t from_runner, const void *header, size_t header_size,
                     void *body, size_t body_size, void (*release)(void *, void *), void *hint);
     void (*lost)(void *self, uint32_t runner, const char *text);
     void *self;
-    const char *what, *port_key;   /* for errors: who asks, and the port range's configuration key */
+    const char *what, *port_key; /* for errors: who asks, and the port range's configuration key */
 } weir_data_bus_config;
 
-int weir_data_bus_new(const weir_data_bus_config *config, weir_data_bus **ret, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_data_bus_new(const weir_data_bus_config *config, weir_data_bus **ret,
+                      weir_error *err) WEIR_MUST_CHECK;
 /* Joins the thread; what is queued is dropped. Every body sent was released then, except one that a
  * receiver in this process (inproc) keeps for more than a second. No send may be under way. */
 void weir_data_bus_destroy(weir_data_bus **bus);
@@ -44,13 +44,13 @@ const char *weir_data_bus_endpoint(const weir_data_bus *bus);
 /* The peers of the job (the own number is skipped); once, before any send. `key` is the job's data
  * key. Starts the thread: nothing is received before. */
 int weir_data_bus_join(weir_data_bus *bus, uint64_t key, const uint32_t *runners,
-                       const char *const *endpoints, uint32_t count, weir_error *err)
-    WEIR_MUST_CHECK;
-/* Copies the header (at most 4 KiB); takes the body: release (may be NULL) is called when it is sent or
- * dropped, on any thread. On failure the body stays the caller's: WEIR_ENOT_FOUND (no such peer, or
- * not joined), WEIR_ETOO_LARGE, WEIR_ENO_MEMORY. */
+                       const char *const *endpoints, uint32_t count,
+                       weir_error *err) WEIR_MUST_CHECK;
+/* Copies the header (at most 4 KiB); takes the body: release (may be NULL) is called when it is
+ * sent or dropped, on any thread. On failure the body stays the caller's: WEIR_ENOT_FOUND (no such
+ * peer, or not joined), WEIR_ETOO_LARGE, WEIR_ENO_MEMORY. */
 int weir_data_bus_send(weir_data_bus *bus, uint32_t runner, const void *header, size_t header_size,
-                       void *body, size_t body_size, void (*release)(void *, void *), void *hint)
-    WEIR_MUST_CHECK;
+                       void *body, size_t body_size, void (*release)(void *, void *),
+                       void *hint) WEIR_MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
-/* actors/data_bus_internal.h -- what the files of the data bus share: data_bus.c (the bus, its thread,
- * letters) and data_bus_peers.c (connections, handshakes, sending and receiving). Everything but the
- * mailbox, the table of peers' numbers and the tally belongs to the bus thread once it runs. */
+/* actors/data_bus_internal.h -- what the files of the data bus share: data_bus.c (the bus, its
+ * thread, letters) and data_bus_peers.c (connections, handshakes, sending and receiving).
+ * Everything but the mailbox, the table of peers' numbers and the tally belongs to the bus thread
+ * once it runs. */
 #ifndef ACTORS_DATA_BUS_INTERNAL_H
 #define ACTORS_DATA_BUS_INTERNAL_H
 
@@ -15,8 +16,8 @@
 
 enum {
     WEIR__BUS_ID_MAX = 255,
-    WEIR__BUS_DRAIN_MAX = 256,    /* messages of one socket in a turn */
-    WEIR__BUS_HEADER_MAX = 4096,  /* bytes of a header */
+    WEIR__BUS_DRAIN_MAX = 256,   /* messages of one socket in a turn */
+    WEIR__BUS_HEADER_MAX = 4096, /* bytes of a header */
 };
 
 /* Counts the bodies that ZeroMQ still holds; outlives the bus when a receiver within this process
@@ -56,8 +57,8 @@ struct weir__bus_peer {
     int64_t retry_ms, give_up_ms; /* connecting */
     uint8_t id[WEIR__BUS_ID_MAX]; /* accepting: its routing id */
     size_t id_size;
-    int fd;                       /* accepting: of its connection, as the monitor names it; -1 */
-    uint64_t greeted;             /* accepting: orders peers by their handshakes */
+    int fd;           /* accepting: of its connection, as the monitor names it; -1 */
+    uint64_t greeted; /* accepting: orders peers by their handshakes */
     struct weir__letter *first, **end; /* letters that wait */
     size_t waiting;
 };
@@ -83,8 +84,8 @@ struct weir_data_bus {
 };
 
 /* data_bus.c */
-int weir__bus_open(const weir_data_bus *bus, int type, void **ret, weir_error *err)
-    WEIR_MUST_CHECK; /* a socket with the bus's limits */
+int weir__bus_open(const weir_data_bus *bus, int type, void **ret,
+                   weir_error *err) WEIR_MUST_CHECK; /* a socket with the bus's limits */
 void weir__letter_free(struct weir__letter *letter); /* drops it: releases the body */
 /* As a release of zmq_msg_init_data, with the letter as hint. */
 void weir__letter_release(void *body, void *letter);

@@ -1,8 +1,8 @@
 /* actors/data_bus_peers.c -- connections of the data bus: handshakes, sending, receiving, loss.
  *
- * A connection is never remade behind the runner's back: the connecting socket does not reconnect, and
- * a second hello of a runner means that its first connection is gone. What was on the way then is
- * unknown, so the pair is lost, once and for good. */
+ * A connection is never remade behind the runner's back: the connecting socket does not reconnect,
+ * and a second hello of a runner means that its first connection is gone. What was on the way then
+ * is unknown, so the pair is lost, once and for good. */
 #include "actors/data_bus_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -179,8 +179,7 @@ static int send_body(void *socket, struct weir__letter *letter)
 }
 
 /* EAGAIN: the letter is still the caller's. Else it is gone, one way or the other. */
-static int send_letter(weir_data_bus *bus, struct weir__bus_peer *peer,
-                       struct weir__letter *letter)
+static int send_letter(weir_data_bus *bus, struct weir__bus_peer *peer, struct weir__letter *letter)
 {
     void *socket = peer->connects ? peer->socket : bus->door;
     int rc = 0;
@@ -339,8 +338,8 @@ static void release_received(void *body, void *hint)
     weir_free(hint);
 }
 
-/* The rest of a message whose header is in `header`. False: it was not of one or two parts, or memory
- * ended. */
+/* The rest of a message whose header is in `header`. False: it was not of one or two parts, or
+ * memory ended. */
 static bool deliver(weir_data_bus *bus, void *socket, struct weir__bus_peer *peer,
                     zmq_msg_t *header)
 {
@@ -471,7 +470,8 @@ void weir__bus_door_drain(weir_data_bus *bus)
     zmq_msg_close(&frame);
 }
 
-/* Descriptors are used again: of two peers that had the same one, the earlier is the one that went. */
+/* Descriptors are used again: of two peers that had the same one, the earlier is the one that went.
+ */
 static struct weir__bus_peer *earliest_of(weir_data_bus *bus, int fd)
 {
     struct weir__bus_peer *found = NULL;

@@ -1,5 +1,5 @@
-/* actors/mailbox.c -- a locked list and an eventfd. The descriptor is written only when the list stops
- * being empty, so a busy owner costs its pushers no system call. */
+/* actors/mailbox.c -- a locked list and an eventfd. The descriptor is written only when the list
+ * stops being empty, so a busy owner costs its pushers no system call. */
 #include "actors/mailbox.h"
 
 #include "base/memory.h"

@@ -467,8 +467,8 @@ static void shut_down(weir_node *node)
     node->stopped = true;
 }
 
-/* A process that did not run for a while (stopped, swapped out) has heard from nobody, and what they
- * said meanwhile may still be on its way to us: peers get one more interval. */
+/* A process that did not run for a while (stopped, swapped out) has heard from nobody, and what
+ * they said meanwhile may still be on its way to us: peers get one more interval. */
 static void notice_stall(weir_node *node)
 {
     int64_t now = weir__node_now(node);
@@ -494,8 +494,7 @@ int64_t weir_node_run(weir_node *node)
         shut_down(node);
         return INT64_MAX;
     }
-    node->next_wake_ms =
-        is_idle ? weir_timer_heap_next_ms(&node->timers) : weir__node_now(node);
+    node->next_wake_ms = is_idle ? weir_timer_heap_next_ms(&node->timers) : weir__node_now(node);
     return node->next_wake_ms;
 }
 

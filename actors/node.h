@@ -1,6 +1,6 @@
 /* actors/node.h -- the control actors of one process and what binds them to other processes:
- * handshakes, heartbeats, requests with deadlines, answers from memory for repeated requests. A pure
- * state machine over a transport; a driver feeds it. One thread. */
+ * handshakes, heartbeats, requests with deadlines, answers from memory for repeated requests. A
+ * pure state machine over a transport; a driver feeds it. One thread. */
 #ifndef ACTORS_NODE_H
 #define ACTORS_NODE_H
 
@@ -13,14 +13,14 @@
 typedef struct weir_node weir_node;
 
 typedef struct weir_node_config {
-    const char *cluster;      /* cluster.id: a peer of another cluster is refused */
-    const char *role;         /* "dispatcher", "jobmanager", "taskmanager", "runner", "client" */
-    const char *process;      /* id of this incarnation, unique */
+    const char *cluster; /* cluster.id: a peer of another cluster is refused */
+    const char *role;    /* "dispatcher", "jobmanager", "taskmanager", "runner", "client" */
+    const char *process; /* id of this incarnation, unique */
     const char *version;
     int64_t heartbeat_interval_ms, heartbeat_timeout_ms, retry_interval_ms;
-    uint32_t peers_max;       /* incoming connections that did a handshake */
-    uint32_t message_max;     /* bytes of one message */
-    uint32_t replies_kept;    /* answers remembered per peer; 0: 1,024 */
+    uint32_t peers_max;    /* incoming connections that did a handshake */
+    uint32_t message_max;  /* bytes of one message */
+    uint32_t replies_kept; /* answers remembered per peer; 0: 1,024 */
 } weir_node_config;
 
 int weir_node_new(const weir_node_config *config, weir_transport *transport, weir_node **ret,
@@ -29,7 +29,8 @@ void weir_node_destroy(weir_node **node);
 int weir_node_spawn(weir_node *node, const char *name, const weir_actor_class *vtable, void *self,
                     weir_error *err) WEIR_MUST_CHECK; /* takes self over, also on failure */
 
-/* From the driver. Bytes are not trusted: a bad message is refused, logged once per link and kind. */
+/* From the driver. Bytes are not trusted: a bad message is refused, logged once per link and kind.
+ */
 void weir_node_on_message(weir_node *node, uint64_t link, const void *bytes, size_t size);
 /* The transport saw the link come up (say hello again) or break (a hint: heartbeats decide, but the
  * handshake is repeated at once when it comes back). Unknown links are ignored. */

@@ -42,8 +42,7 @@ uint64_t weir_context_set_timer(weir_context *context, int64_t delay_ms)
     int64_t at;
     if (__builtin_add_overflow(weir__node_now(node), delay_ms < 0 ? 0 : delay_ms, &at))
         at = INT64_MAX - 1;
-    uint64_t number =
-        weir_timer_heap_add(&node->timers, at, WEIR__TIMER_ACTOR, context->serial);
+    uint64_t number = weir_timer_heap_add(&node->timers, at, WEIR__TIMER_ACTOR, context->serial);
     if (number != 0)
         return number;
     weir__node_give_up(node, "a timer");
@@ -86,8 +85,8 @@ void weir_context_send(weir_context *context, weir_address to, weir_envelope *en
     weir_error error;
     int rc = pack_addressed(context, to.actor, envelope, &error);
     if (rc != 0) {
-        weir__node_log(node, WEIR_LOG_ERROR, "%s: a message to %s was not sent: %s",
-                       context->name, to.actor, error.text);
+        weir__node_log(node, WEIR_LOG_ERROR, "%s: a message to %s was not sent: %s", context->name,
+                       to.actor, error.text);
         return;
     }
     if (peer != NULL) {
@@ -124,7 +123,8 @@ void weir_context_forget(weir_context *context, uint64_t request)
     }
     /* Its outcome may be queued. */
     struct weir__event *event;
-    TAILQ_FOREACH(event, &node->events, link) {
+    TAILQ_FOREACH(event, &node->events, link)
+    {
         if (event->kind == WEIR__EVENT_REPLY && event->number == request &&
             event->actor == context->serial) {
             TAILQ_REMOVE(&node->events, event, link);

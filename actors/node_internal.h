@@ -7,9 +7,9 @@
  *   node_requests.c  requests of our own, until their reply or deadline
  *   node_served.c    requests of others: run once, answered from memory
  *
- * Invariants: callbacks run only from weir_node_run, one at a time, from the queue of events or from
- * a timer, so no table changes under a walk. An event names its actor by serial number: an actor
- * that has ended gets nothing more. */
+ * Invariants: callbacks run only from weir_node_run, one at a time, from the queue of events or
+ * from a timer, so no table changes under a walk. An event names its actor by serial number: an
+ * actor that has ended gets nothing more. */
 #ifndef ACTORS_NODE_INTERNAL_H
 #define ACTORS_NODE_INTERNAL_H
 
@@ -23,8 +23,9 @@
 #include <sys/queue.h>
 
 enum {
-    WEIR__STRANGERS_MAX = 64,  /* incoming links without a handshake that are remembered */
-    WEIR__RECORDS_EXTRA = 256, /* incoming peers that are down and still remembered, beyond peers_max */
+    WEIR__STRANGERS_MAX = 64, /* incoming links without a handshake that are remembered */
+    WEIR__RECORDS_EXTRA =
+        256, /* incoming peers that are down and still remembered, beyond peers_max */
     WEIR__REPLIES_KEPT = 1024,
     WEIR__REPLIES_BYTES_MAX = 2 << 20, /* of all peers; over it the oldest answers are forgotten */
     WEIR__ROLE_MAX = 32,
@@ -70,9 +71,9 @@ struct weir__event {
     enum weir_peer_event what;           /* PEER */
     char id[WEIR_PROCESS_NAME_MAX];
     char role[WEIR__ROLE_MAX];
-    char *text;                          /* PEER, failed REPLY; may be NULL */
-    int code;                            /* failed REPLY */
-    uint64_t number;                     /* REPLY: of the request */
+    char *text;      /* PEER, failed REPLY; may be NULL */
+    int code;        /* failed REPLY */
+    uint64_t number; /* REPLY: of the request */
     weir_reply_callback callback;
     void *data;
 };
@@ -90,12 +91,12 @@ struct weir__served {
 };
 TAILQ_HEAD(weir__served_list, weir__served);
 
-/* A process that this node talks to or has talked to: behind an alias (outgoing), or known by the id
- * of its handshake (incoming). An incoming one that is down stays as a record of what it was
+/* A process that this node talks to or has talked to: behind an alias (outgoing), or known by the
+ * id of its handshake (incoming). An incoming one that is down stays as a record of what it was
  * answered, until room is needed. */
 struct weir__peer {
-    char name[WEIR_PROCESS_NAME_MAX];    /* as actors address it */
-    char process[WEIR_PROCESS_NAME_MAX]; /* its incarnation; "" before the first handshake */
+    char name[WEIR_PROCESS_NAME_MAX];     /* as actors address it */
+    char process[WEIR_PROCESS_NAME_MAX];  /* its incarnation; "" before the first handshake */
     char previous[WEIR_PROCESS_NAME_MAX]; /* outgoing: the incarnation before */
     char role[WEIR__ROLE_MAX];
     char *endpoint; /* outgoing */
@@ -105,9 +106,9 @@ struct weir__peer {
     int64_t heard_ms, next_hello_ms, next_heartbeat_ms;
     uint32_t complaints;
     bool outgoing, up, refused;
-    bool shaking;   /* outgoing: hello is repeated until it is welcomed */
-    bool goodbye;   /* incoming: it ended this connection itself */
-    bool is_listed; /* incoming and not up: in the node's `down` */
+    bool shaking;           /* outgoing: hello is repeated until it is welcomed */
+    bool goodbye;           /* incoming: it ended this connection itself */
+    bool is_listed;         /* incoming and not up: in the node's `down` */
     weir_number_map served; /* correlation -> weir__served */
     size_t served_in_progress, served_answered;
     struct weir__served_list answered;
@@ -174,8 +175,8 @@ void weir__node_give_up(weir_node *node, const char *what);
 void weir__event_free(struct weir__event *event);
 void weir__node_push(weir_node *node, struct weir__event *event);
 /* Takes the envelope over, also on failure. */
-int weir__node_push_message(weir_node *node, const char *process, weir_envelope *envelope)
-    WEIR_MUST_CHECK;
+int weir__node_push_message(weir_node *node, const char *process,
+                            weir_envelope *envelope) WEIR_MUST_CHECK;
 /* Ends an actor: out of the tables now, destroyed when no callback runs. */
 void weir__actor_end(weir_context *context);
 int64_t weir__node_now(weir_node *node);
@@ -193,8 +194,8 @@ void weir__peer_shake(weir_node *node, struct weir__peer *peer);     /* a new ha
 int weir__peer_new(const char *name, bool outgoing, struct weir__peer **ret) WEIR_MUST_CHECK;
 void weir__peer_free(weir_node *node, struct weir__peer *peer);
 struct weir__peer *weir__peer_find(const weir_node *node, const char *process);
-int weir__peer_connect(weir_node *node, const char *alias, const char *endpoint, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir__peer_connect(weir_node *node, const char *alias, const char *endpoint,
+                       weir_error *err) WEIR_MUST_CHECK;
 void weir__peer_disconnect(weir_node *node, const char *alias);
 /* The record of an incoming process, made when need be. NULL: no memory, or too many are up. */
 struct weir__peer *weir__peer_record(weir_node *node, const char *process);
@@ -203,8 +204,9 @@ void weir__peer_detach(weir_node *node, struct weir__peer *peer); /* forgets the
 void weir__peer_up(weir_node *node, struct weir__peer *peer);
 void weir__peer_down(weir_node *node, struct weir__peer *peer, const char *text);
 void weir__peer_refused(weir_node *node, struct weir__peer *peer, const char *text);
-void weir__peer_tick(weir_node *node, struct weir__peer *peer); /* does what is due, sets its timer */
-void weir__peers_forgive(weir_node *node, int64_t now_ms);      /* after a stall of our own */
+void weir__peer_tick(weir_node *node,
+                     struct weir__peer *peer);             /* does what is due, sets its timer */
+void weir__peers_forgive(weir_node *node, int64_t now_ms); /* after a stall of our own */
 void weir__peers_goodbye(weir_node *node);
 
 /* node_requests.c */

@@ -5,11 +5,11 @@
  *                              <-     Welcome (number n), or Refuse
  *   Heartbeat, messages        <->    Heartbeat back, messages
  *
- * Every handshake of a connector has a number, larger than those before, in the envelope's correlation;
- * it is repeated with its number until it is answered. So late, repeated and overtaken handshake
- * messages are told from the present one. The acceptor answers whatever comes on a link without
- * handshake (it restarted, or forgot the peer) with Refuse{unknown_peer}, which makes the connector
- * start a new handshake. */
+ * Every handshake of a connector has a number, larger than those before, in the envelope's
+ * correlation; it is repeated with its number until it is answered. So late, repeated and overtaken
+ * handshake messages are told from the present one. The acceptor answers whatever comes on a link
+ * without handshake (it restarted, or forgot the peer) with Refuse{unknown_peer}, which makes the
+ * connector start a new handshake. */
 #include "actors/node_internal.h"
 
 #include "base/memory.h"
@@ -19,7 +19,7 @@
 #include <string.h>
 
 enum {
-    UNPACK_OVERHEAD = 4,        /* memory of a message by its largest size */
+    UNPACK_OVERHEAD = 4, /* memory of a message by its largest size */
     UNPACK_ROOM = 64 << 10,
     COMPLAINTS_PER_WINDOW = 20, /* lines about strangers, whose links cost nothing to make */
     COMPLAINTS_WINDOW_MS = 10000,
@@ -39,8 +39,8 @@ int weir__node_pack(weir_node *node, weir_envelope *envelope, weir_error *err)
         return weir_error_set(err, rc, "cannot pack a message: %s", weir_code_text(rc));
     if (node->scratch.size > node->config.message_max)
         return weir_error_set(err, WEIR_ETOO_LARGE,
-                              "a message has %zu bytes; at most %u are allowed",
-                              node->scratch.size, node->config.message_max);
+                              "a message has %zu bytes; at most %u are allowed", node->scratch.size,
+                              node->config.message_max);
     return 0;
 }
 
@@ -243,20 +243,21 @@ static int check_hello(const weir_node *node, const weir_envelope *envelope, wei
     if (!weir__name_is_valid(hello->process, WEIR_PROCESS_NAME_MAX) ||
         !weir__name_is_valid(hello->role, WEIR__ROLE_MAX) || envelope->correlation == 0 ||
         strcmp(hello->process, envelope->from_process) != 0)
-        return weir_error_set(err, WEIR_EINVALID,
-                              "the handshake has a bad process id or role; use Weir's own programs");
+        return weir_error_set(
+            err, WEIR_EINVALID,
+            "the handshake has a bad process id or role; use Weir's own programs");
     if (common_protocol(hello) == 0)
         return weir_error_set(err, WEIR_EVERSION,
                               "protocol versions do not meet: %s speaks %u to %u, %s %s speaks %u "
                               "to %u; bring both to one release",
                               hello->process, hello->protocol_min, hello->protocol_max,
-                              config->role, config->version, WEIR_PROTOCOL_MIN,
-                              WEIR_PROTOCOL_MAX);
+                              config->role, config->version, WEIR_PROTOCOL_MIN, WEIR_PROTOCOL_MAX);
     if (strcmp(hello->cluster, config->cluster) != 0)
-        return weir_error_set(err, WEIR_EREFUSED,
-                              "wrong cluster: the %s is of cluster '%s', the %s of cluster '%.95s'; "
-                              "make cluster.id the same on both",
-                              config->role, config->cluster, hello->role, hello->cluster);
+        return weir_error_set(
+            err, WEIR_EREFUSED,
+            "wrong cluster: the %s is of cluster '%s', the %s of cluster '%.95s'; "
+            "make cluster.id the same on both",
+            config->role, config->cluster, hello->role, hello->cluster);
     if (strcmp(hello->process, config->process) == 0 ||
         weir_map_get(node->aliases, hello->process) != NULL)
         return weir_error_set(err, WEIR_EREFUSED,
@@ -279,9 +280,8 @@ static void on_hello(weir_node *node, uint64_t link, const weir_envelope *envelo
     int rc = check_hello(node, envelope, &error);
     struct weir__peer *present = weir_number_map_get(&node->links, link);
     if (rc == 0 && present != NULL && strcmp(present->process, hello->process) != 0)
-        rc = weir_error_set(&error, WEIR_EREFUSED,
-                            "this connection's process is '%s', not '%s'", present->process,
-                            hello->process);
+        rc = weir_error_set(&error, WEIR_EREFUSED, "this connection's process is '%s', not '%s'",
+                            present->process, hello->process);
     struct weir__peer *peer = NULL;
     if (rc == 0) {
         peer = weir__peer_record(node, hello->process);
@@ -431,8 +431,7 @@ void weir_node_on_message(weir_node *node, uint64_t link, const void *bytes, siz
     else
         rc = weir__node_unpack(node, bytes, size, &envelope, &error);
     if (rc != 0) {
-        complain(node, link, WEIR__BAD_BYTES, "bytes that are no message: %s; dropped",
-                 error.text);
+        complain(node, link, WEIR__BAD_BYTES, "bytes that are no message: %s; dropped", error.text);
         return;
     }
     switch (envelope->body_case) {

@@ -1,5 +1,5 @@
-/* actors/node_peers.c -- the table of peers: outgoing ones by alias, incoming ones by process id; up,
- * down, heartbeats. */
+/* actors/node_peers.c -- the table of peers: outgoing ones by alias, incoming ones by process id;
+ * up, down, heartbeats. */
 #include "actors/node_internal.h"
 
 #include "base/memory.h"
@@ -233,16 +233,15 @@ void weir__peer_tick(weir_node *node, struct weir__peer *peer)
     peer->timer = 0;
     if (next == INT64_MAX)
         return;
-    peer->timer = weir_timer_heap_add(&node->timers, next, WEIR__TIMER_PEER,
-                                      (uint64_t)(uintptr_t)peer);
+    peer->timer =
+        weir_timer_heap_add(&node->timers, next, WEIR__TIMER_PEER, (uint64_t)(uintptr_t)peer);
     if (peer->timer == 0)
         weir__node_give_up(node, "a peer's heartbeats");
 }
 
 static void forgive(weir_node *node, const weir_map *peers, int64_t now)
 {
-    int64_t heard =
-        now - node->config.heartbeat_timeout_ms + node->config.heartbeat_interval_ms;
+    int64_t heard = now - node->config.heartbeat_timeout_ms + node->config.heartbeat_interval_ms;
     const char *name;
     void *value;
     for (size_t i = 0; weir_map_next(peers, &i, &name, &value);) {

@@ -1,6 +1,6 @@
-/* actors/node_requests.c -- requests of our own: repeated until the reply or the deadline. A request
- * leaves the tables when its outcome is queued; the event of the outcome is made with the request, so
- * that running out of memory later cannot lose a callback. */
+/* actors/node_requests.c -- requests of our own: repeated until the reply or the deadline. A
+ * request leaves the tables when its outcome is queued; the event of the outcome is made with the
+ * request, so that running out of memory later cannot lose a callback. */
 #include "actors/node_internal.h"
 
 #include "base/memory.h"
@@ -82,8 +82,7 @@ void weir__requests_fail(weir_node *node, const char *process, int code, const c
     }
 }
 
-void weir__request_answered(weir_node *node, const struct weir__peer *peer,
-                            weir_envelope *envelope)
+void weir__request_answered(weir_node *node, const struct weir__peer *peer, weir_envelope *envelope)
 {
     struct weir__request *request =
         weir_number_map_get(&node->by_correlation, envelope->correlation);
@@ -123,8 +122,8 @@ static void time_out(weir_node *node, struct weir__request *request)
     const char *within = weir_format_duration(request->allowed_ms, shown, sizeof shown);
     const struct weir__peer *peer = weir__peer_find(node, request->process);
     if (request->process[0] == '\0')
-        snprintf(text, sizeof text, "no answer from %s to %s within %s", request->to,
-                 request->kind, within);
+        snprintf(text, sizeof text, "no answer from %s to %s within %s", request->to, request->kind,
+                 within);
     else
         snprintf(text, sizeof text, "no answer from %s to %s within %s%s", request->process,
                  request->kind, within,
@@ -149,7 +148,8 @@ void weir__requests_resend(weir_node *node, const struct weir__peer *peer)
 {
     int64_t now = weir__node_now(node);
     struct weir__request *request;
-    TAILQ_FOREACH(request, &node->requests, link) {
+    TAILQ_FOREACH(request, &node->requests, link)
+    {
         if (strcmp(request->process, peer->name) != 0)
             continue;
         send_bytes(node, request, peer);

@@ -1,8 +1,8 @@
 /* actors/node_served.c -- requests of others: each runs once per incarnation of its sender; repeats
- * are ignored while it runs and answered from memory afterwards. Memory is bounded by count per peer
- * and by bytes per node; what is over is forgotten, oldest first, and a repeat of a forgotten one
- * runs again. Requests between actors of one process pass here too, but leave nothing behind: nobody
- * repeats them. */
+ * are ignored while it runs and answered from memory afterwards. Memory is bounded by count per
+ * peer and by bytes per node; what is over is forgotten, oldest first, and a repeat of a forgotten
+ * one runs again. Requests between actors of one process pass here too, but leave nothing behind:
+ * nobody repeats them. */
 #include "actors/node_internal.h"
 
 #include "base/memory.h"
@@ -126,13 +126,12 @@ static int pack_error(weir_node *node, const weir_envelope *like, int code, cons
 static void send_overload(weir_node *node, struct weir__peer *peer, uint64_t correlation)
 {
     weir_envelope like = WEIR__PROTO__ENVELOPE__INIT;
-    like.from = (char *)(uintptr_t)"node";
-    like.to = (char *)(uintptr_t)"node";
+    like.from = (char *)(uintptr_t) "node";
+    like.to = (char *)(uintptr_t) "node";
     like.correlation = correlation;
     if (pack_error(node, &like, WEIR_ERESOURCES,
                    "too many requests of this process are in progress; try again later") == 0)
-        node->transport->send(node->transport, peer->link, node->scratch.data,
-                              node->scratch.size);
+        node->transport->send(node->transport, peer->link, node->scratch.data, node->scratch.size);
 }
 
 /* The reply to an actor of this process, in node->scratch. */
@@ -167,8 +166,7 @@ void weir__served_answer(weir_node *node, struct weir__peer *peer, uint64_t corr
         return;
     }
     if (peer->up)
-        node->transport->send(node->transport, peer->link, node->scratch.data,
-                              node->scratch.size);
+        node->transport->send(node->transport, peer->link, node->scratch.data, node->scratch.size);
     remember(node, served);
 }
 

@@ -1,5 +1,5 @@
-/* actors/number_map.h -- a hash map from 64-bit numbers to pointers. Embedded by value: all zero is an
- * empty one. Values are borrowed. Owned by one thread. The order of a walk depends only on the
+/* actors/number_map.h -- a hash map from 64-bit numbers to pointers. Embedded by value: all zero is
+ * an empty one. Values are borrowed. Owned by one thread. The order of a walk depends only on the
  * numbers and on the history of puts, so a simulated run repeats exactly. */
 #ifndef ACTORS_NUMBER_MAP_H
 #define ACTORS_NUMBER_MAP_H

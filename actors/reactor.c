@@ -1,8 +1,9 @@
 /* actors/reactor.c -- the loop of a node over sockets.
  *
- * A turn: the node does what is due, then one zmq_poll over everything, then each ready source gives a
- * bounded number of messages, so that a noisy peer delays the others by one turn at most. Sockets and
- * watches may come and go in any callback: the items of a poll name their owners by number. */
+ * A turn: the node does what is due, then one zmq_poll over everything, then each ready source
+ * gives a bounded number of messages, so that a noisy peer delays the others by one turn at most.
+ * Sockets and watches may come and go in any callback: the items of a poll name their owners by
+ * number. */
 #include "actors/reactor.h"
 
 #include "actors/reactor_internal.h"

@@ -14,27 +14,27 @@ typedef struct weir_reactor weir_reactor;
 
 typedef struct weir_reactor_config {
     weir_node_config node;
-    const char *bind;               /* "tcp://127.0.0.1" or "inproc://name"; NULL: no door */
-    int port_first, port_last;      /* tcp: the first free one is taken; 0, 0: any */
-    uint32_t connections_max;       /* outgoing; incoming: node.peers_max */
-    const char *what;               /* who asks, for errors: "TaskManager"; NULL: the role */
-    const char *port_key;           /* the configuration key of the range, for errors; may be NULL */
+    const char *bind;          /* "tcp://127.0.0.1" or "inproc://name"; NULL: no door */
+    int port_first, port_last; /* tcp: the first free one is taken; 0, 0: any */
+    uint32_t connections_max;  /* outgoing; incoming: node.peers_max */
+    const char *what;          /* who asks, for errors: "TaskManager"; NULL: the role */
+    const char *port_key;      /* the configuration key of the range, for errors; may be NULL */
 } weir_reactor_config;
 
 /* Binds. WEIR_ERESOURCES when no port of the range is free: the message names the range, who asks
  * for it (`what`) and the key to change. */
-int weir_reactor_new(const weir_reactor_config *config, weir_reactor **ret, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_reactor_new(const weir_reactor_config *config, weir_reactor **ret,
+                     weir_error *err) WEIR_MUST_CHECK;
 void weir_reactor_destroy(weir_reactor **reactor);
 weir_node *weir_reactor_node(weir_reactor *reactor);
 const char *weir_reactor_endpoint(const weir_reactor *reactor); /* as bound; "" without a door */
 
 /* Calls `ready(data)` in the loop whenever fd is readable, until unwatched. */
-int weir_reactor_watch(weir_reactor *reactor, int fd, void (*ready)(void *data), void *data)
-    WEIR_MUST_CHECK;
+int weir_reactor_watch(weir_reactor *reactor, int fd, void (*ready)(void *data),
+                       void *data) WEIR_MUST_CHECK;
 void weir_reactor_unwatch(weir_reactor *reactor, int fd);
-/* Loop until the node stops, or `deadline_ms` (monotonic; INT64_MAX: none) has passed: returns 0, or
- * WEIR_ETIMEOUT. May be called again after a timeout. */
+/* Loop until the node stops, or `deadline_ms` (monotonic; INT64_MAX: none) has passed: returns 0,
+ * or WEIR_ETIMEOUT. May be called again after a timeout. */
 int weir_reactor_run(weir_reactor *reactor, int64_t deadline_ms) WEIR_MUST_CHECK;
 /* From any thread: the loop returns 0, once, as if the node had stopped. */
 void weir_reactor_interrupt(weir_reactor *reactor);

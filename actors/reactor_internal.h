@@ -16,8 +16,8 @@ enum {
     WEIR__DRAIN_MAX = 128,      /* messages of one socket in a turn of the loop */
 };
 
-/* An outgoing connection. Closed at the next turn of the loop, not by the node's callbacks: the loop
- * may be reading from it. */
+/* An outgoing connection. Closed at the next turn of the loop, not by the node's callbacks: the
+ * loop may be reading from it. */
 struct weir__outgoing {
     uint64_t link;
     void *socket, *monitor;
@@ -40,7 +40,13 @@ struct weir__watch {
 
 /* Which of them a poll item is. */
 struct weir__item_owner {
-    enum { WEIR__ITEM_INTERRUPT, WEIR__ITEM_DOOR, WEIR__ITEM_LINK, WEIR__ITEM_NEWS, WEIR__ITEM_FD } kind;
+    enum {
+        WEIR__ITEM_INTERRUPT,
+        WEIR__ITEM_DOOR,
+        WEIR__ITEM_LINK,
+        WEIR__ITEM_NEWS,
+        WEIR__ITEM_FD
+    } kind;
     uint64_t number; /* a link or a watch's serial */
 };
 

@@ -1,7 +1,8 @@
 /* actors/reactor_transport.c -- the sockets of a reactor, as its node's transport.
  *
- * A message is one frame (behind the routing id that a ROUTER puts in front). What has more frames is
- * nobody's of ours; it reaches the node as an empty message, to be complained about in one place. */
+ * A message is one frame (behind the routing id that a ROUTER puts in front). What has more frames
+ * is nobody's of ours; it reaches the node as an empty message, to be complained about in one
+ * place. */
 #include "actors/reactor_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -83,8 +84,7 @@ static int transport_connect(weir_transport *self, const char *endpoint, uint64_
     struct weir__outgoing *out = weir_calloc(1, sizeof *out);
     if (out == NULL || reserve_outgoing(reactor) != 0) {
         weir_free(out);
-        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for a connection to '%s'",
-                              endpoint);
+        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for a connection to '%s'", endpoint);
     }
     int rc = open_outgoing(reactor, endpoint, out, err);
     if (rc != 0) {
@@ -144,7 +144,8 @@ static void transport_disconnect(weir_transport *self, uint64_t link)
         out->is_closed = true;
         return;
     }
-    /* A ROUTER cannot close one connection; it is forgotten, and is a new link if it speaks again. */
+    /* A ROUTER cannot close one connection; it is forgotten, and is a new link if it speaks again.
+     */
     const struct weir__incoming *in = weir_number_map_take(&reactor->incoming_by_link, link);
     char hex[WEIR__ROUTING_ID_MAX * 2 + 1];
     if (in != NULL)

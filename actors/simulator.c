@@ -51,8 +51,8 @@ struct weir_simulated_node {
     void *data;
 };
 
-/* What an outgoing link leads to: whoever has the endpoint now. Each process that it reached knows it
- * by a number of its own. */
+/* What an outgoing link leads to: whoever has the endpoint now. Each process that it reached knows
+ * it by a number of its own. */
 typedef struct connection {
     uint64_t link;
     weir_simulated_node *connector;
@@ -661,7 +661,8 @@ static void step(weir_simulator *simulator)
     simulator->now_us = one->at_us > simulator->now_us ? one->at_us : simulator->now_us;
     weir_simulated_node *node = one->node;
     bool is_stale =
-        node != NULL && (!node->alive || (one->kind == EVENT_WAKE && one->link != node->wake_generation));
+        node != NULL &&
+        (!node->alive || (one->kind == EVENT_WAKE && one->link != node->wake_generation));
     if (!is_stale && node != NULL && node->paused_until_us > simulator->now_us) {
         one->at_us = node->paused_until_us;
         if (push(simulator, one) != 0)

@@ -2,9 +2,9 @@
  *
  * Everything is an event in one queue ordered by virtual time, then by number; the same seed gives
  * the same run. Control messages between nodes are really packed and unpacked; each may be delayed,
- * dropped, repeated or overtaken as the plan says. A killed node loses what was not synced and never
- * runs again (restart = a new node under the same endpoint); a paused one gets its messages and
- * timers late, all at once. */
+ * dropped, repeated or overtaken as the plan says. A killed node loses what was not synced and
+ * never runs again (restart = a new node under the same endpoint); a paused one gets its messages
+ * and timers late, all at once. */
 #ifndef ACTORS_SIMULATOR_H
 #define ACTORS_SIMULATOR_H
 
@@ -12,7 +12,7 @@
 
 typedef struct weir_simulator weir_simulator;
 
-typedef struct weir_fault_plan {     /* chances per message, in 1/1000 */
+typedef struct weir_fault_plan { /* chances per message, in 1/1000 */
     uint32_t drop, repeat, reorder;
     int64_t delay_min_us, delay_max_us;
 } weir_fault_plan;
@@ -43,8 +43,8 @@ void weir_simulator_pause(weir_simulator *simulator, weir_simulated_node *node, 
 void weir_simulator_cut(weir_simulator *simulator, weir_simulated_node *a, weir_simulated_node *b,
                         bool both_ways, int64_t for_us);
 
-/* Runs `run(data)` at now + delay as an event of `node`: not run when the node was killed, delayed while
- * it is paused. NULL: of nobody. */
+/* Runs `run(data)` at now + delay as an event of `node`: not run when the node was killed, delayed
+ * while it is paused. NULL: of nobody. */
 int weir_simulator_schedule(weir_simulator *simulator, weir_simulated_node *node, int64_t delay_us,
                             void (*run)(void *data), void *data) WEIR_MUST_CHECK;
 /* Runs events until `until(data)` is true (0; NULL: never), none is left or virtual time passes

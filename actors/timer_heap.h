@@ -22,8 +22,8 @@ typedef struct weir_timer_heap {
 
 void weir_timer_heap_deinit(weir_timer_heap *heap);
 /* Returns the timer's number, or 0 when memory ends. */
-uint64_t weir_timer_heap_add(weir_timer_heap *heap, int64_t at_ms, uint32_t kind, uint64_t owner)
-    WEIR_MUST_CHECK;
+uint64_t weir_timer_heap_add(weir_timer_heap *heap, int64_t at_ms, uint32_t kind,
+                             uint64_t owner) WEIR_MUST_CHECK;
 void weir_timer_heap_cancel(weir_timer_heap *heap, uint64_t number); /* unknown ones are fine */
 void weir_timer_heap_cancel_all(weir_timer_heap *heap, uint32_t kind, uint64_t owner);
 int64_t weir_timer_heap_next_ms(const weir_timer_heap *heap); /* INT64_MAX: none */

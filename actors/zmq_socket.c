@@ -132,9 +132,8 @@ int weir_zmq_connect(void *socket, const char *endpoint, weir_error *err)
     if (zmq_connect(socket, endpoint) == 0)
         return 0;
     int code = zmq_errno() == EMFILE ? WEIR_ERESOURCES : WEIR_EINVALID;
-    return weir_error_set(err, code,
-                          "cannot connect to '%s': %s; an endpoint is tcp://HOST:PORT", endpoint,
-                          zmq_strerror(zmq_errno()));
+    return weir_error_set(err, code, "cannot connect to '%s': %s; an endpoint is tcp://HOST:PORT",
+                          endpoint, zmq_strerror(zmq_errno()));
 }
 
 /* --- doors --- */
@@ -197,8 +196,8 @@ int weir_zmq_watch(void *socket, void **ret_monitor, weir_error *err)
     snprintf(endpoint, sizeof endpoint, "inproc://weir-monitor-%u",
              atomic_fetch_add(&last_monitor, 1) + 1);
     const int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     void *monitor = NULL;
     if (zmq_socket_monitor(socket, endpoint, events) == 0) {
         monitor = zmq_socket(get_context(), ZMQ_PAIR);

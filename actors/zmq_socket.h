@@ -1,9 +1,10 @@
-/* actors/zmq_socket.h -- ZeroMQ sockets with the settings that Weir requires of every one, and the one
- * ZeroMQ context of the process. Made by the first socket; thread-safe. A socket belongs to one
+/* actors/zmq_socket.h -- ZeroMQ sockets with the settings that Weir requires of every one, and the
+ * one ZeroMQ context of the process. Made by the first socket; thread-safe. A socket belongs to one
  * thread at a time. Sockets are the library's own `void *`, so that this header needs none of its.
  *
- * Plain libzmq throughout: CZMQ's frames cannot send or receive without a copy, and its mere presence
- * would cost every process a megabyte. So there is no CZMQ signal handler to switch off, either. */
+ * Plain libzmq throughout: CZMQ's frames cannot send or receive without a copy, and its mere
+ * presence would cost every process a megabyte. So there is no CZMQ signal handler to switch off,
+ * either. */
 #ifndef ACTORS_ZMQ_SOCKET_H
 #define ACTORS_ZMQ_SOCKET_H
 
@@ -21,16 +22,16 @@ typedef struct weir_zmq_settings {
     bool reconnects;     /* after a broken connection, 10 ms up to 1 s later */
 } weir_zmq_settings;
 
-/* Queues of 10,000 messages; nothing is queued for a peer that is not connected; a handshake has 2 s.
- * A ROUTER reports what it cannot deliver; any other socket has a random id. */
-int weir_zmq_open(int type, const weir_zmq_settings *settings, void **ret, weir_error *err)
-    WEIR_MUST_CHECK;
+/* Queues of 10,000 messages; nothing is queued for a peer that is not connected; a handshake has 2
+ * s. A ROUTER reports what it cannot deliver; any other socket has a random id. */
+int weir_zmq_open(int type, const weir_zmq_settings *settings, void **ret,
+                  weir_error *err) WEIR_MUST_CHECK;
 void weir_zmq_close(void **socket);
 int weir_zmq_connect(void *socket, const char *endpoint, weir_error *err) WEIR_MUST_CHECK;
 
 typedef struct weir_zmq_door {
-    const char *bind;           /* "tcp://127.0.0.1" or "inproc://name" */
-    int port_first, port_last;  /* tcp; 0, 0: any free one */
+    const char *bind;            /* "tcp://127.0.0.1" or "inproc://name" */
+    int port_first, port_last;   /* tcp; 0, 0: any free one */
     const char *what, *port_key; /* who asks, and the configuration key of the range: for errors */
 } weir_zmq_door;
 
@@ -40,8 +41,9 @@ int weir_zmq_bind(void *socket, const weir_zmq_door *door, char endpoint[WEIR_EN
 
 enum weir_zmq_news { WEIR_ZMQ_NO_NEWS, WEIR_ZMQ_CONNECTED, WEIR_ZMQ_DISCONNECTED, WEIR_ZMQ_FAILED };
 
-/* A second socket that tells what becomes of the connections of the first: CONNECTED when the protocol
- * handshake is done, DISCONNECTED, FAILED when a connection could not be made. None for inproc. */
+/* A second socket that tells what becomes of the connections of the first: CONNECTED when the
+ * protocol handshake is done, DISCONNECTED, FAILED when a connection could not be made. None for
+ * inproc. */
 int weir_zmq_watch(void *socket, void **ret_monitor, weir_error *err) WEIR_MUST_CHECK;
 void weir_zmq_unwatch(void *socket, void **monitor);
 enum weir_zmq_news weir_zmq_next_news(void *monitor, int *ret_fd); /* never blocks */

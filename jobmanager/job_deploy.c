@@ -36,14 +36,14 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
     uint64_t granted = 0;
     (void)data;
 
-    if (job_is_ended(self) || self->execution->status != WEIR_JOB_CREATED || self->runners)
+    if (weir__job_is_ended(self) || self->execution->status != WEIR_JOB_CREATED || self->runners)
         return;
     if (!error && reply->body_case != WEIR__PROTO__ENVELOPE__BODY_SLOTS_REPLY) {
         weir_error_set(&none, WEIR_EINTERNAL, "the dispatcher gave no slots");
         error = &none;
     }
     if (error) {
-        job_fail(self, context, error);
+        weir__job_fail(self, context, error);
         return;
     }
     const Weir__Proto__SlotsReply *slots = reply->slots_reply;
@@ -58,7 +58,7 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
     if (granted != self->execution->plan->slots) {
         weir_error_set(&none, WEIR_EINTERNAL, "%llu slots were granted; job '%s' asked for %u",
                        (unsigned long long)granted, self->name, self->execution->plan->slots);
-        job_fail(self, context, &none);
+        weir__job_fail(self, context, &none);
         return;
     }
     for (uint32_t i = 0; i < self->execution->nsubtasks; i++)
@@ -68,7 +68,7 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
         context, weir_config_duration_ms(self->config, "slot.request.timeout"));
 }
 
-void job_request_slots(job_master *self, weir_context *context)
+void weir__job_request_slots(job_master *self, weir_context *context)
 {
     Weir__Proto__RequestSlots slots = WEIR__PROTO__REQUEST_SLOTS__INIT;
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
@@ -117,16 +117,16 @@ static void reply_to_offer(job_master *self, weir_context *context, const weir_r
 }
 
 /* An agent may offer before the dispatcher's answer has arrived: it asks again. */
-void job_on_offer(job_master *self, weir_context *context, const weir_envelope *message)
+void weir__job_on_offer(job_master *self, weir_context *context, const weir_envelope *message)
 {
     weir_reply_to reply_to = weir_reply_to_of(message);
 
-    if (!job_is_ended(self) && !self->runners) {
+    if (!weir__job_is_ended(self) && !self->runners) {
         weir_context_reply_error(context, &reply_to, WEIR_EUNAVAILABLE,
                                  "job '%s' has no slots yet; offer again", self->name);
         return;
     }
-    runner *of = job_is_ended(self) || self->execution->status != WEIR_JOB_CREATED
+    runner *of = weir__job_is_ended(self) || self->execution->status != WEIR_JOB_CREATED
                      ? NULL
                      : runner_of_taskmanager(self, message->offer_slots->taskmanager);
     if (of && of->state == RUNNER_GRANTED)
@@ -144,8 +144,8 @@ static void on_started(void *actor, weir_context *context, void *data, const wei
     job_master *self = actor;
     (void)data;
     (void)reply;
-    if (error && !job_is_ended(self))
-        job_fail(self, context, error);
+    if (error && !weir__job_is_ended(self))
+        weir__job_fail(self, context, error);
 }
 
 static void start_tasks(job_master *self, weir_context *context)
@@ -179,11 +179,11 @@ static void on_deployed(void *actor, weir_context *context, void *data, const we
     runner *of = &self->runners[(uintptr_t)data];
     (void)reply;
 
-    if (job_is_ended(self))
+    if (weir__job_is_ended(self))
         return;
     if (error) {
         of->has_tasks = false;
-        job_fail(self, context, error);
+        weir__job_fail(self, context, error);
         return;
     }
     if (of->state == RUNNER_READY)
@@ -250,13 +250,13 @@ static void deploy(job_master *self, weir_context *context)
     weir_free(slots);
 }
 
-void job_on_runner_ready(job_master *self, weir_context *context, const weir_envelope *message)
+void weir__job_on_runner_ready(job_master *self, weir_context *context, const weir_envelope *message)
 {
     const Weir__Proto__RunnerReady *ready = message->runner_ready;
     weir_reply_to reply_to = weir_reply_to_of(message);
     runner *of = ready->runner < self->nrunners ? &self->runners[ready->runner] : NULL;
 
-    if (!of || job_is_ended(self) || of->state != RUNNER_STARTING ||
+    if (!of || weir__job_is_ended(self) || of->state != RUNNER_STARTING ||
         self->execution->status != WEIR_JOB_CREATED) {
         bool again = of && strcmp(of->process, message->from_process) == 0;
         if (again)
@@ -284,7 +284,7 @@ static void lose_runner(job_master *self, weir_context *context, runner *of,
     uint32_t first = 0;
 
     of->state = RUNNER_GONE;
-    if (job_is_ended(self))
+    if (weir__job_is_ended(self))
         return;
     for (uint32_t r = 0; r < index_of(self, of); r++)
         first += self->runners[r].count;
@@ -296,12 +296,12 @@ static void lose_runner(job_master *self, weir_context *context, runner *of,
                                                WEIR_TASK_FAILED);
     }
     if (failed || held_tasks)
-        job_fail(self, context, error);
+        weir__job_fail(self, context, error);
     else
         weir_execution_set_error(self->execution, error); /* the cause, told late */
 }
 
-void job_on_runner_exited(job_master *self, weir_context *context, const weir_envelope *message)
+void weir__job_on_runner_exited(job_master *self, weir_context *context, const weir_envelope *message)
 {
     const Weir__Proto__RunnerExited *exited = message->runner_exited;
     weir_reply_to reply_to = weir_reply_to_of(message);
@@ -317,7 +317,7 @@ void job_on_runner_exited(job_master *self, weir_context *context, const weir_en
     lose_runner(self, context, of, &error);
 }
 
-void job_on_process_lost(job_master *self, weir_context *context, const char *process,
+void weir__job_on_process_lost(job_master *self, weir_context *context, const char *process,
                          const char *why)
 {
     weir_error error = WEIR_ERROR_INIT;
@@ -352,7 +352,7 @@ static void on_cancel_heard(void *actor, weir_context *context, void *data,
     (void)error;
 }
 
-void job_cancel_tasks(job_master *self, weir_context *context)
+void weir__job_cancel_tasks(job_master *self, weir_context *context)
 {
     if (self->cancel_timer != 0)
         return; /* they were told */
@@ -384,7 +384,7 @@ static void on_freed(void *actor, weir_context *context, void *data, const weir_
 
 /* Runners are told to exit; the slots go back through the dispatcher, whose word to the agents ends
  * what did not listen. */
-void job_end_runners(job_master *self, weir_context *context)
+void weir__job_end_runners(job_master *self, weir_context *context)
 {
     for (uint32_t i = 0; i < self->nrunners; i++) {
         if (self->runners[i].state != RUNNER_READY && self->runners[i].state != RUNNER_DEPLOYED)

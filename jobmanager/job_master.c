@@ -70,7 +70,7 @@ static void destroy(void *actor)
 
     while (self->relays)
         forget_relay(self, self->relays);
-    job_free_rows(self);
+    weir__job_free_rows(self);
     weir_execution_destroy(&self->execution);
     weir_config_destroy(&self->config);
     weir_free(self->name);
@@ -83,7 +83,7 @@ static void destroy(void *actor)
 
 /* ---- the job's life ---- */
 
-bool job_is_ended(const job_master *self)
+bool weir__job_is_ended(const job_master *self)
 {
     return !self->execution || weir_execution_is_ended(self->execution);
 }
@@ -101,14 +101,14 @@ static void start(void *actor, weir_context *context)
                                 weir_context_wall_ms(context), &self->execution, &self->setup_error);
     if (rc < 0) {
         self->end_ms = weir_context_wall_ms(context);
-        job_report(self, context);
+        weir__job_report(self, context);
         return;
     }
     weir_execution_move_job(self->execution, WEIR_JOB_CREATED, weir_context_wall_ms(context));
     weir_context_log(context, WEIR_LOG_INFO, "job %s '%s': created, needs %u slots", self->job,
                      self->name, self->execution->plan->slots);
-    job_request_slots(self, context);
-    job_report(self, context);
+    weir__job_request_slots(self, context);
+    weir__job_report(self, context);
 }
 
 static void finish(job_master *self, weir_context *context, uint32_t status)
@@ -124,13 +124,13 @@ static void finish(job_master *self, weir_context *context, uint32_t status)
                      "job %s '%s': %s%s%s", self->job, self->name,
                      weir_state_name(&weir_job_status_table, status),
                      execution->error.code ? ": " : "", execution->error.text);
-    job_end_runners(self, context);
-    job_report(self, context);
-    job_rows_check_end(self, context);
+    weir__job_end_runners(self, context);
+    weir__job_report(self, context);
+    weir__job_rows_check_end(self, context);
 }
 
 /* Moves the job on when its subtasks have. */
-void job_check_end(job_master *self, weir_context *context)
+void weir__job_check_end(job_master *self, weir_context *context)
 {
     weir_execution *execution = self->execution;
     uint32_t n = execution->nsubtasks;
@@ -150,7 +150,7 @@ void job_check_end(job_master *self, weir_context *context)
         else if (execution->status == WEIR_JOB_CANCELLING)
             finish(self, context, WEIR_JOB_CANCELED);
     }
-    job_report(self, context);
+    weir__job_report(self, context);
 }
 
 /* Subtasks that no living runner holds have nobody to cancel them. */
@@ -172,17 +172,17 @@ static void cancel_orphans(job_master *self)
 
 static void stop_tasks(job_master *self, weir_context *context)
 {
-    job_cancel_tasks(self, context);
+    weir__job_cancel_tasks(self, context);
     cancel_orphans(self);
     if (self->cancel_timer == 0)
         self->cancel_timer = weir_context_set_timer(
             context, weir_config_duration_ms(self->config, "task.cancellation.timeout"));
-    job_check_end(self, context);
+    weir__job_check_end(self, context);
 }
 
-void job_fail(job_master *self, weir_context *context, const weir_error *error)
+void weir__job_fail(job_master *self, weir_context *context, const weir_error *error)
 {
-    if (job_is_ended(self))
+    if (weir__job_is_ended(self))
         return;
     weir_execution *execution = self->execution;
     if (execution->status == WEIR_JOB_CANCELLING) { /* it was to end anyway */
@@ -198,7 +198,7 @@ static void on_cancel(job_master *self, weir_context *context, const weir_envelo
 {
     weir_reply_to reply_to = weir_reply_to_of(message);
 
-    if (job_is_ended(self)) {
+    if (weir__job_is_ended(self)) {
         weir_context_reply_error(context, &reply_to, WEIR_ESTATE, "job '%s' has ended already: %s",
                                  self->name,
                                  self->execution ? weir_state_name(&weir_job_status_table,
@@ -221,7 +221,7 @@ static void on_task_report(job_master *self, weir_context *context, const weir_e
     int status = weir_status_parse(&weir_task_status_table, report->state);
 
     weir_context_reply_ack(context, &reply_to);
-    if (status < 0 || job_is_ended(self))
+    if (status < 0 || weir__job_is_ended(self))
         return;
     weir_execution_subtask *subtask =
         weir_execution_subtask_at(self->execution, report->task, report->subtask);
@@ -237,18 +237,18 @@ static void on_task_report(job_master *self, weir_context *context, const weir_e
     if (status == WEIR_TASK_FAILED && (moved || report->code != 0)) {
         weir_error error = WEIR_ERROR_INIT;
         weir_error_set(&error, report->code < 0 ? report->code : WEIR_EUSER, "%s", report->error);
-        job_fail(self, context, &error);
+        weir__job_fail(self, context, &error);
         return;
     }
     if (moved)
-        job_check_end(self, context);
+        weir__job_check_end(self, context);
 }
 
 static void on_progress(job_master *self, weir_context *context, const weir_envelope *message)
 {
     const Weir__Proto__Progress *progress = message->progress;
 
-    if (job_is_ended(self) || progress->runner >= self->nrunners)
+    if (weir__job_is_ended(self) || progress->runner >= self->nrunners)
         return;
     bool changed = false;
     for (size_t i = 0; i < progress->n_tasks; i++) {
@@ -265,7 +265,7 @@ static void on_progress(job_master *self, weir_context *context, const weir_enve
         subtask->backpressured = of->backpressured_permille > 500;
     }
     self->execution->version += changed;
-    job_report(self, context);
+    weir__job_report(self, context);
 
     int64_t limit = weir_config_duration_ms(self->config, "taskmanager.slot.progress-timeout");
     int64_t now = weir_context_now_ms(context);
@@ -285,7 +285,7 @@ static void on_progress(job_master *self, weir_context *context, const weir_enve
                        "a slot on TaskManager %s made no progress for %lld ms; the job's code does "
                        "not return; see taskmanager.slot.progress-timeout",
                        from->taskmanager, (long long)(now - from->counter_ms));
-        job_fail(self, context, &error);
+        weir__job_fail(self, context, &error);
     }
 }
 
@@ -344,13 +344,13 @@ static void receive(void *actor, weir_context *context, const weir_envelope *mes
     }
     switch (message->body_case) {
     case WEIR__PROTO__ENVELOPE__BODY_OFFER_SLOTS:
-        job_on_offer(self, context, message);
+        weir__job_on_offer(self, context, message);
         break;
     case WEIR__PROTO__ENVELOPE__BODY_RUNNER_READY:
-        job_on_runner_ready(self, context, message);
+        weir__job_on_runner_ready(self, context, message);
         break;
     case WEIR__PROTO__ENVELOPE__BODY_RUNNER_EXITED:
-        job_on_runner_exited(self, context, message);
+        weir__job_on_runner_exited(self, context, message);
         break;
     case WEIR__PROTO__ENVELOPE__BODY_TASK_REPORT:
         on_task_report(self, context, message);
@@ -362,10 +362,10 @@ static void receive(void *actor, weir_context *context, const weir_envelope *mes
         on_request_split(self, context, message);
         break;
     case WEIR__PROTO__ENVELOPE__BODY_PRINT_ROWS:
-        job_on_print(self, context, message);
+        weir__job_on_print(self, context, message);
         break;
     case WEIR__PROTO__ENVELOPE__BODY_FETCH_ROWS:
-        job_on_fetch(self, context, message);
+        weir__job_on_fetch(self, context, message);
         break;
     case WEIR__PROTO__ENVELOPE__BODY_CANCEL_JOB:
         on_cancel(self, context, message);
@@ -391,7 +391,7 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
                        (long long)weir_config_duration_ms(self->config, "slot.request.timeout"),
                        weir_execution_count(self->execution, WEIR_TASK_RUNNING),
                        self->execution->nsubtasks);
-        job_fail(self, context, &error);
+        weir__job_fail(self, context, &error);
     } else if (timer == self->cancel_timer) {
         self->cancel_timer = 0;
         weir_context_log(context, WEIR_LOG_WARN,
@@ -399,12 +399,12 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
                          self->job, self->name);
         for (uint32_t r = 0; r < self->nrunners; r++)
             self->runners[r].state = RUNNER_GONE;
-        if (!job_is_ended(self)) {
+        if (!weir__job_is_ended(self)) {
             cancel_orphans(self);
-            job_check_end(self, context);
+            weir__job_check_end(self, context);
         }
     } else {
-        job_rows_timer(self, context);
+        weir__job_rows_timer(self, context);
     }
 }
 
@@ -414,9 +414,9 @@ static void on_peer(void *actor, weir_context *context, enum weir_peer_event eve
     job_master *self = actor;
 
     if (event == WEIR_PEER_DOWN && self->execution)
-        job_on_process_lost(self, context, peer->process, peer->text ? peer->text : "no answer");
+        weir__job_on_process_lost(self, context, peer->process, peer->text ? peer->text : "no answer");
     else if (event == WEIR_PEER_UP && strcmp(peer->process, self->dispatcher) == 0)
-        job_report(self, context);
+        weir__job_report(self, context);
 }
 
 const weir_actor_class weir_job_master_class = {"JobMaster", start, receive,

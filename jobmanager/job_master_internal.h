@@ -68,26 +68,26 @@ typedef struct job_master {
 } job_master;
 
 /* job_master.c */
-void job_fail(job_master *self, weir_context *context, const weir_error *error);
-void job_check_end(job_master *self, weir_context *context);
-bool job_is_ended(const job_master *self);
+void weir__job_fail(job_master *self, weir_context *context, const weir_error *error);
+void weir__job_check_end(job_master *self, weir_context *context);
+bool weir__job_is_ended(const job_master *self);
 
 /* job_deploy.c */
-void job_request_slots(job_master *self, weir_context *context);
-void job_on_offer(job_master *self, weir_context *context, const weir_envelope *message);
-void job_on_runner_ready(job_master *self, weir_context *context, const weir_envelope *message);
-void job_on_runner_exited(job_master *self, weir_context *context, const weir_envelope *message);
-void job_on_process_lost(job_master *self, weir_context *context, const char *process,
+void weir__job_request_slots(job_master *self, weir_context *context);
+void weir__job_on_offer(job_master *self, weir_context *context, const weir_envelope *message);
+void weir__job_on_runner_ready(job_master *self, weir_context *context, const weir_envelope *message);
+void weir__job_on_runner_exited(job_master *self, weir_context *context, const weir_envelope *message);
+void weir__job_on_process_lost(job_master *self, weir_context *context, const char *process,
                          const char *why);
-void job_cancel_tasks(job_master *self, weir_context *context);
-void job_end_runners(job_master *self, weir_context *context);
+void weir__job_cancel_tasks(job_master *self, weir_context *context);
+void weir__job_end_runners(job_master *self, weir_context *context);
 
 /* job_report.c */
-void job_report(job_master *self, weir_context *context);
-void job_on_print(job_master *self, weir_context *context, const weir_envelope *message);
-void job_on_fetch(job_master *self, weir_context *context, const weir_envelope *message);
-void job_rows_timer(job_master *self, weir_context *context);
-void job_rows_check_end(job_master *self, weir_context *context);
-void job_free_rows(job_master *self);
+void weir__job_report(job_master *self, weir_context *context);
+void weir__job_on_print(job_master *self, weir_context *context, const weir_envelope *message);
+void weir__job_on_fetch(job_master *self, weir_context *context, const weir_envelope *message);
+void weir__job_rows_timer(job_master *self, weir_context *context);
+void weir__job_rows_check_end(job_master *self, weir_context *context);
+void weir__job_free_rows(job_master *self);
 
 #endif

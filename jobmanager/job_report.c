@@ -136,20 +136,20 @@ static void on_reported(void *actor, weir_context *context, void *data, const we
     if (error) {
         self->reported_version = 0; /* told again; a dispatcher that is away comes back */
         if (error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE)
-            job_report(self, context);
+            weir__job_report(self, context);
         else
             weir_context_log(context, WEIR_LOG_WARN, "job %s: its report was refused: %s", self->job,
                              error->text);
         return;
     }
-    if (self->reported_version == version_of(self) && job_is_ended(self))
+    if (self->reported_version == version_of(self) && weir__job_is_ended(self))
         self->end_reported = true;
-    job_report(self, context);
-    job_rows_check_end(self, context);
+    weir__job_report(self, context);
+    weir__job_rows_check_end(self, context);
 }
 
 /* One report is under way at a time; what changes meanwhile goes with the next. */
-void job_report(job_master *self, weir_context *context)
+void weir__job_report(job_master *self, weir_context *context)
 {
     if (self->report_in_flight || self->reported_version == version_of(self))
         return;
@@ -195,7 +195,7 @@ static void answer_fetcher(job_master *self, weir_context *context)
     body.position = self->rows.position;
     body.text.data = self->rows.text.data;
     body.text.len = self->rows.text.size < ROWS_CHUNK_MAX ? self->rows.text.size : ROWS_CHUNK_MAX;
-    body.end = job_is_ended(self) && body.text.len == self->rows.text.size &&
+    body.end = weir__job_is_ended(self) && body.text.len == self->rows.text.size &&
                !self->waiting_first;
     reply.epoch = self->epoch;
     reply.body_case = WEIR__PROTO__ENVELOPE__BODY_ROWS;
@@ -224,7 +224,7 @@ static void start_rows_timer(job_master *self, weir_context *context)
         self->rows_timer = weir_context_set_timer(context, ROWS_TURN_MS);
 }
 
-void job_on_print(job_master *self, weir_context *context, const weir_envelope *message)
+void weir__job_on_print(job_master *self, weir_context *context, const weir_envelope *message)
 {
     const Weir__Proto__PrintRows *print = message->print_rows;
     weir_reply_to reply_to = weir_reply_to_of(message);
@@ -258,7 +258,7 @@ void job_on_print(job_master *self, weir_context *context, const weir_envelope *
     self->waiting_last = wait;
 }
 
-void job_on_fetch(job_master *self, weir_context *context, const weir_envelope *message)
+void weir__job_on_fetch(job_master *self, weir_context *context, const weir_envelope *message)
 {
     self->fetched_ms = weir_context_now_ms(context);
     self->client_lost = false;
@@ -267,12 +267,12 @@ void job_on_fetch(job_master *self, weir_context *context, const weir_envelope *
     weir_row_buffer_acknowledge(&self->rows, message->fetch_rows->position);
     take_waiting(self, context);
     self->fetcher = weir_reply_to_of(message);
-    bool wait = weir_row_buffer_is_empty(&self->rows) && !job_is_ended(self);
+    bool wait = weir_row_buffer_is_empty(&self->rows) && !weir__job_is_ended(self);
     if (!wait || message->fetch_rows->wait_ms == 0)
         answer_fetcher(self, context);
     else
         start_rows_timer(self, context);
-    job_rows_check_end(self, context);
+    weir__job_rows_check_end(self, context);
 }
 
 static void give_up_client(job_master *self, weir_context *context)
@@ -293,7 +293,7 @@ static void give_up_client(job_master *self, weir_context *context)
 }
 
 /* Once a second while there is something to look after. */
-void job_rows_timer(job_master *self, weir_context *context)
+void weir__job_rows_timer(job_master *self, weir_context *context)
 {
     int64_t now = weir_context_now_ms(context);
 
@@ -301,15 +301,15 @@ void job_rows_timer(job_master *self, weir_context *context)
     answer_fetcher(self, context);
     if (self->attached && !self->client_lost && now - self->fetched_ms > CLIENT_SILENT_MS)
         give_up_client(self, context);
-    if (!job_is_ended(self) && self->attached && !self->client_lost)
+    if (!weir__job_is_ended(self) && self->attached && !self->client_lost)
         start_rows_timer(self, context);
-    job_rows_check_end(self, context);
+    weir__job_rows_check_end(self, context);
 }
 
 /* The actor ends when the dispatcher knows the end and the rows are fetched, or nobody will. */
-void job_rows_check_end(job_master *self, weir_context *context)
+void weir__job_rows_check_end(job_master *self, weir_context *context)
 {
-    if (!job_is_ended(self))
+    if (!weir__job_is_ended(self))
         return;
     answer_fetcher(self, context);
     bool rows_left = self->attached && (!weir_row_buffer_is_empty(&self->rows) || self->waiting_first);
@@ -321,7 +321,7 @@ void job_rows_check_end(job_master *self, weir_context *context)
     self->ended(self->ended_data, context, self->job);
 }
 
-void job_free_rows(job_master *self)
+void weir__job_free_rows(job_master *self)
 {
     while (self->waiting_first) {
         waiting_rows *next = self->waiting_first;

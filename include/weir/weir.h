@@ -141,8 +141,8 @@ extern const weir_api *weir__;
     static void weir__build(weir_env *env);                                                      \
     static void weir__enter(const weir_api *api, weir_env *env) { weir__ = api; weir__build(env); } \
     WEIR__NOTE;                                                                                  \
-    WEIR__C const weir_module weir_module_v1;                                                    \
-    __attribute__((visibility("default"))) const weir_module weir_module_v1 = {                  \
+    WEIR__C __attribute__((visibility("default"))) const weir_module weir_module_v1;             \
+    const weir_module weir_module_v1 = {                                                         \
         WEIR_MAGIC, WEIR_ABI, sizeof(weir_module), sizeof(weir_api), NAME, __VERSION__, weir__enter }; \
     static void weir__build(weir_env *env)
 

@@ -243,8 +243,12 @@ static void exchange(runner *runners, uint32_t count)
         assert_false(streams[i].failed);
     }
     for (uint32_t i = 0; i < count; i++) {
-        assert_null(runners[i].wrong);
-        assert_int_equal(runners[i].lost_total, 0);
+        pthread_mutex_lock(&runners[i].lock); /* its bus runs on */
+        const char *wrong = runners[i].wrong;
+        int lost = runners[i].lost_total;
+        pthread_mutex_unlock(&runners[i].lock);
+        assert_null(wrong);
+        assert_int_equal(lost, 0);
     }
 }
 
@@ -551,7 +555,7 @@ static void test_limits_and_errors(void **state)
     assert_int_equal(weir_data_bus_send(bus, 0, header, 8, NULL, 0, NULL, NULL), WEIR_ENOT_FOUND);
     weir_data_bus_config config = config_of(&runners[0], 0, "tcp://127.0.0.1");
     config.port_first = config.port_last =
-        atoi(strrchr(weir_data_bus_endpoint(runners[1].bus), ':') + 1);
+        (int)strtol(strrchr(weir_data_bus_endpoint(runners[1].bus), ':') + 1, NULL, 10);
     weir_data_bus *other = NULL;
     weir_error error;
     assert_int_equal(weir_data_bus_new(&config, &other, &error), WEIR_ERESOURCES);

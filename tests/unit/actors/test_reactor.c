@@ -126,7 +126,7 @@ static void on_reply(void *data, weir_context *context, void *tag, const weir_en
                      const weir_error *error)
 {
     client *self = data;
-    if (error != NULL || atoi(reply->submit_reply->job) != (int)(intptr_t)tag)
+    if (error != NULL || (int)strtol(reply->submit_reply->job, NULL, 10) != (int)(intptr_t)tag)
         self->wrong++;
     self->answered++;
     if (self->answered == REQUESTS || self->answered == self->pause_at)
@@ -235,7 +235,7 @@ static void test_inproc_and_connecting_first(void **state)
 
 static int port_of(const char *endpoint)
 {
-    return atoi(strrchr(endpoint, ':') + 1);
+    return (int)strtol(strrchr(endpoint, ':') + 1, NULL, 10);
 }
 
 static void test_a_successor_on_the_same_port(void **state)

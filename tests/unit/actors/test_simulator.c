@@ -196,7 +196,8 @@ static void client_receive(void *data, weir_context *context, const weir_envelop
     client *self = data;
     weir_reply_to to = weir_reply_to_of(message);
     if (to.process[0] != '\0')
-        self->world->called_back[self->index][atoi(message->submit_job->name) % INCARNATIONS]++;
+        self->world->called_back[self->index]
+                                [(int)strtol(message->submit_job->name, NULL, 10) % INCARNATIONS]++;
     weir_context_reply_ack(context, &to);
 }
 

@@ -19,10 +19,24 @@
 #include <string.h>
 
 #include <cmocka.h>
+#undef fail /* weir_fail calls a member of that name */
 
 #define SLOTS_MAX 16
 
 typedef struct slot_job slot_job;
+
+/* What a job is opened with; 0 and NULL: the default. */
+typedef struct job_options {
+    const char *path;          /* of a module's shared object, or */
+    const weir_module *module; /* one that is compiled into the test */
+    const weir_graph_option *params;
+    uint32_t nparams, parallelism;
+    bool chaining;
+    int runtime_mode; /* as in weir_environment_config */
+    uint64_t seed;
+    uint32_t window, batch_rows, batch_bytes;
+    uint64_t combine_memory;
+} job_options;
 
 typedef struct job_slot {
     weir_slot_host host;
@@ -46,7 +60,10 @@ struct slot_job {
     size_t printed_size;
     weir_prng prng;
     int64_t now_ms;
-    bool lose_a_frame; /* drops the next batch between slots */
+    bool lose_a_frame;        /* drops the next batch between slots */
+    uint32_t print_refusals;  /* of 100 calls of print, so many find the receiver full */
+    bool refused;             /* one did since the last turn */
+    char log[1024];           /* what was logged last */
 };
 
 static int job_send(weir_slot_host *host, uint32_t to, weir_frame *frame, weir_error *err)
@@ -88,9 +105,12 @@ static void job_want_split(weir_slot_host *host, uint32_t operator_, uint32_t su
 {
     job_slot *slot = (job_slot *)host;
     weir_buffer split = WEIR_BUFFER_INIT;
+    weir_error error = WEIR_ERROR_INIT;
     int rc = weir_slot_next_split(slot->job->slots[0].slot, operator_, subtask, number, &split,
-                                  &slot->job->error);
-    assert_true(rc >= 0 || slot->job->error.code != 0);
+                                  &error);
+    assert_true(rc >= 0 || error.code != 0);
+    if (rc < 0 && slot->job->error.code == 0)
+        slot->job->error = error;
     if (rc >= 0)
         weir_slot_give_split(slot->slot, operator_, subtask, number, split.data, split.size,
                              rc == WEIR_READ_END);
@@ -103,6 +123,10 @@ static int job_print(weir_slot_host *host, uint32_t operator_, uint32_t subtask,
     slot_job *job = ((job_slot *)host)->job;
     (void)operator_;
     (void)subtask;
+    if (job->print_refusals && weir_prng_below(&job->prng, 100) < job->print_refusals) {
+        job->refused = true;
+        return WEIR_READ_PENDING;
+    }
     job->printed = realloc(job->printed, job->printed_size + size + 1);
     memcpy(job->printed + job->printed_size, bytes, size);
     job->printed_size += size;
@@ -117,61 +141,91 @@ static int64_t job_now_ms(weir_slot_host *host)
 
 static void job_log(weir_slot_host *host, const char *line)
 {
-    (void)host;
-    (void)line;
+    snprintf(((job_slot *)host)->job->log, sizeof ((job_slot *)host)->job->log, "%s", line);
 }
 
-static void job_open(slot_job *job, const char *module, const weir_graph_option *params,
-                     uint32_t nparams, uint32_t parallelism, bool chaining, uint64_t seed)
+static int job_plan(slot_job *job, const job_options *options, weir_error *error)
 {
-    weir_error error = WEIR_ERROR_INIT;
-
-    memset(job, 0, sizeof *job);
-    job->prng.state = seed;
+    job->prng.state = options->seed;
     job->api.size = sizeof job->api;
     job->api.abi = WEIR_ABI;
     weir_environment_api(&job->api);
     weir_user_context_api(&job->api);
-    if (weir_module_load(module, &job->module, &error) < 0)
-        fail_msg("%s", error.text);
-    weir_environment_config config = {.catalog = weir_connectors(),
-                                      .params = params,
-                                      .nparams = nparams,
-                                      .job_name = "",
-                                      .parallelism = parallelism,
-                                      .max_parallelism = -1,
-                                      .local = true};
-    if (weir_environment_build(job->module.module, &config, &job->api, &job->environment, &error) < 0)
-        fail_msg("%s", error.text);
-    job->graph = weir_environment_take_graph(job->environment);
-    if (weir_graph_optimize(job->graph, &error) < 0 ||
-        weir_task_plan_new(job->graph, chaining, &job->plan, &error) < 0)
-        fail_msg("%s", error.text);
-    for (uint32_t s = 0; s < job->plan->slots; s++) {
-        job_slot *slot = &job->slots[s];
-        slot->host = (weir_slot_host){job_send,  job_status, job_want_split,
-                                      job_print, job_now_ms, job_log};
-        slot->job = job;
-        slot->number = s;
-        weir_slot_config slot_config = {.graph = job->graph,
-                                        .plan = job->plan,
-                                        .environment = job->environment,
-                                        .api = &job->api,
-                                        .catalog = weir_connectors(),
-                                        .slot = s,
-                                        .job_id = "0123456789abcdef0123456789abcdef",
-                                        .attempt = 1,
-                                        .epoch = 7,
-                                        .window = 32768,
-                                        .batch_rows = 64,
-                                        .batch_bytes = 2048,
-                                        .combine_memory = 16384,
-                                        .buffer_timeout_ms = 100,
-                                        .host = &slot->host};
-        if (weir_slot_new(&slot_config, &slot->slot, &error) < 0 ||
-            weir_slot_open(slot->slot, &error) < 0)
-            fail_msg("%s", error.text);
+    if (options->path) {
+        int rc = weir_module_load(options->path, &job->module, error);
+        if (rc < 0)
+            return rc;
     }
+    weir_environment_config config = {.catalog = weir_connectors(),
+                                      .params = options->params,
+                                      .nparams = options->nparams,
+                                      .job_name = "",
+                                      .parallelism = options->parallelism,
+                                      .max_parallelism = -1,
+                                      .runtime_mode = options->runtime_mode,
+                                      .local = true};
+    int rc = weir_environment_build(options->path ? job->module.module : options->module, &config,
+                                    &job->api, &job->environment, error);
+    if (rc < 0)
+        return rc;
+    job->graph = weir_environment_take_graph(job->environment);
+    rc = weir_graph_optimize(job->graph, error);
+    return rc < 0 ? rc : weir_task_plan_new(job->graph, options->chaining, &job->plan, error);
+}
+
+static int job_open_slot(slot_job *job, const job_options *options, uint32_t s, weir_error *error)
+{
+    job_slot *slot = &job->slots[s];
+    slot->host =
+        (weir_slot_host){job_send, job_status, job_want_split, job_print, job_now_ms, job_log};
+    slot->job = job;
+    slot->number = s;
+    weir_slot_config config = {
+        .graph = job->graph,
+        .plan = job->plan,
+        .environment = job->environment,
+        .api = &job->api,
+        .catalog = weir_connectors(),
+        .slot = s,
+        .job_id = "0123456789abcdef0123456789abcdef",
+        .attempt = 1,
+        .epoch = 7,
+        .window = options->window ? options->window : 32768,
+        .batch_rows = options->batch_rows ? options->batch_rows : 64,
+        .batch_bytes = options->batch_bytes ? options->batch_bytes : 2048,
+        .combine_memory = options->combine_memory ? options->combine_memory : 16384,
+        .buffer_timeout_ms = 100,
+        .host = &slot->host};
+    int rc = weir_slot_new(&config, &slot->slot, error);
+    return rc < 0 ? rc : weir_slot_open(slot->slot, error);
+}
+
+/* The first error, which is job->error too; close the job whatever comes back. */
+static int job_try_open(slot_job *job, const job_options *options)
+{
+    weir_error error = WEIR_ERROR_INIT;
+
+    memset(job, 0, sizeof *job);
+    int rc = job_plan(job, options, &error);
+    for (uint32_t s = 0; rc == 0 && s < job->plan->slots; s++)
+        rc = job_open_slot(job, options, s, &error);
+    if (rc < 0 && job->error.code == 0)
+        job->error = error;
+    return rc;
+}
+
+static __attribute__((unused)) void job_open(slot_job *job, const char *module,
+                                             const weir_graph_option *params, uint32_t nparams,
+                                             uint32_t parallelism, bool chaining, uint64_t seed)
+{
+    job_options options = {.path = module,
+                           .params = params,
+                           .nparams = nparams,
+                           .parallelism = parallelism,
+                           .chaining = chaining,
+                           .seed = seed};
+    if (job_try_open(job, &options) < 0)
+        fail_msg("%s", job->error.text);
 }
 
 static __attribute__((unused)) void job_start(slot_job *job)
@@ -214,15 +268,16 @@ static __attribute__((unused)) void job_run(slot_job *job)
     uint32_t idle = 0;
 
     while (idle < 3) {
-        idle = job_step(job) ? 0 : idle + 1;
-        if (idle)
+        idle = job_step(job) || job->refused ? 0 : idle + 1;
+        if (idle || job->refused)
             job->now_ms += 50;
+        job->refused = false;
     }
 }
 
 static void job_close(slot_job *job)
 {
-    for (uint32_t s = 0; s < job->plan->slots; s++)
+    for (uint32_t s = 0; s < SLOTS_MAX; s++)
         weir_slot_destroy(&job->slots[s].slot);
     for (uint32_t i = 0; i < SLOTS_MAX * SLOTS_MAX; i++) {
         for (weir_frame *f = job->first[i / SLOTS_MAX][i % SLOTS_MAX], *next; f; f = next) {
@@ -233,7 +288,8 @@ static void job_close(slot_job *job)
     weir_task_plan_destroy(&job->plan);
     weir_graph_destroy(&job->graph);
     weir_environment_destroy(&job->environment);
-    weir_module_unload(&job->module);
+    if (job->module.handle)
+        weir_module_unload(&job->module);
     free(job->printed);
 }
 
