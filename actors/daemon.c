@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -16,6 +17,19 @@ struct weir_daemon {
     char process[64];
     int signal_fd; /* -1: none */
 };
+
+int weir_daemon_check_bind(const weir_config *config, const char *key, weir_error *err)
+{
+    const char *host = weir_config_string(config, key);
+
+    if (weir_config_bool(config, "security.insecure") || strncmp(host, "127.", 4) == 0 ||
+        strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strcmp(host, "[::1]") == 0)
+        return 0;
+    return weir_error_set(err, WEIR_EREFUSED,
+                          "%s: %s: needs keys beyond loopback; found '%s'; bind to 127.0.0.1, or set "
+                          "security.insecure to true where everyone may use the cluster",
+                          weir_config_origin(config, key), key, host);
+}
 
 static void stop_signals(sigset_t *set)
 {

@@ -31,6 +31,11 @@ const char *weir_daemon_process(const weir_daemon *daemon); /* id of this incarn
 /* Until the node has stopped. */
 int weir_daemon_run(weir_daemon *daemon, weir_error *err) WEIR_MUST_CHECK;
 
+/* Beyond loopback anyone could connect: WEIR_EREFUSED unless the address that `key` names is a loopback
+ * one, or security.insecure is set. */
+int weir_daemon_check_bind(const weir_config *config, const char *key, weir_error *err)
+    WEIR_MUST_CHECK;
+
 /* Blocks SIGTERM, SIGINT (and SIGPIPE for good) in this thread and those it starts. */
 void weir_daemon_block_signals(void);
 

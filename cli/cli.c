@@ -10,16 +10,38 @@
 #include <stdio.h>
 #include <string.h>
 
-static int fail_unknown(const char *word)
+/* The second words behind a first one; false: nothing begins with it. */
+static bool list_second_words(const char *first, weir_buffer *out)
 {
-    const char *near = weir_command_suggest(word);
-    char quoted[WEIR_QUOTED_MAX];
+    size_t count, length = strlen(first);
+    const weir_command *commands = weir_commands(&count);
 
-    weir_format_quoted(word, quoted, sizeof quoted);
-    if (near != NULL)
-        return weir_message_fail(WEIR_EINVALID, "there is no verb %s; did you mean 'weir %s'?",
-                                 quoted, near);
-    return weir_message_fail(WEIR_EINVALID, "there is no verb %s; `weir help` shows all", quoted);
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(commands[i].name, first, length) == 0 && commands[i].name[length] == ' ')
+            weir_buffer_printf(out, "%s%s", out->size == 0 ? "" : ", ",
+                               commands[i].name + length + 1);
+    return out->size > 0;
+}
+
+static int fail_unknown(const char *first, const char *second)
+{
+    const char *near = weir_command_suggest(first);
+    char quoted[WEIR_QUOTED_MAX];
+    weir_buffer words = WEIR_BUFFER_INIT;
+    int code;
+
+    if (list_second_words(first, &words))
+        code = weir_message_fail(
+            WEIR_EINVALID, "weir %s: expected one of %s; found %s", first, weir_buffer_text(&words),
+            second == NULL ? "nothing" : weir_format_quoted(second, quoted, sizeof quoted));
+    else if (near != NULL)
+        code = weir_message_fail(WEIR_EINVALID, "there is no verb %s; did you mean 'weir %s'?",
+                                 weir_format_quoted(first, quoted, sizeof quoted), near);
+    else
+        code = weir_message_fail(WEIR_EINVALID, "there is no verb %s; `weir help` shows all",
+                                 weir_format_quoted(first, quoted, sizeof quoted));
+    weir_buffer_deinit(&words);
+    return code;
 }
 
 static int run(const weir_command *command, int argc, char **argv, const char *include_dir)
@@ -59,6 +81,6 @@ int weir_cli_run(int argc, char **argv, const char *include_dir)
     }
     const weir_command *command = weir_command_find(argv[1], argc > 2 ? argv[2] : NULL, &used);
     if (command == NULL)
-        return fail_unknown(argv[1]);
+        return fail_unknown(argv[1], argc > 2 ? argv[2] : NULL);
     return run(command, argc - 1 - used, argv + 1 + used, include_dir);
 }

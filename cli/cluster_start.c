@@ -267,7 +267,7 @@ static int keep_context(const cluster_start *self, weir_error *err)
 
 static int tell(const cluster_start *self, int format)
 {
-    static const char *const headings[] = {"PROCESS", ">PID", "ENDPOINT"};
+    static const char *const headings[] = {"PROCESS", ">PID", "ADDRESS"};
     json_t *list = format == 1 ? json_array() : NULL;
     weir_table *table = format == 0 ? weir_table_new(headings, WEIR_COUNT(headings)) : NULL;
 

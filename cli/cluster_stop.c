@@ -28,11 +28,50 @@ static int find_directory(const weir_arguments *arguments, const weir_config *co
     return weir_cluster_directory_init(ret, named, config, err);
 }
 
-/* True: every process was told, and has time to leave. */
-static bool ask_dispatcher(const weir_cluster_directory *directory, weir_config *config)
+typedef struct stopping {
+    weir_client *client;
+    bool told;
+} stopping;
+
+static void on_stopped(void *data, const weir_envelope *reply, const weir_error *error)
+{
+    stopping *self = data;
+    (void)reply;
+
+    self->told = error == NULL;
+    weir_client_stop(self->client);
+}
+
+static void on_dispatcher_ended(void *data)
+{
+    stopping *self = data;
+
+    self->told = true; /* it does not leave before the others */
+    weir_client_stop(self->client);
+}
+
+/* The answer of a process that ends at once may get lost with its connection: its end is one, too. */
+static bool ask_to_stop(weir_client *client, int pidfd)
 {
     Weir__Proto__StopCluster body = WEIR__PROTO__STOP_CLUSTER__INIT;
     weir_envelope request = WEIR__PROTO__ENVELOPE__INIT;
+    stopping self = {.client = client};
+
+    request.body_case = WEIR__PROTO__ENVELOPE__BODY_STOP_CLUSTER;
+    request.stop_cluster = &body;
+    if (weir_client_watch(client, pidfd, on_dispatcher_ended, &self) != 0)
+        return false;
+    int rc = weir_client_request(client, &request, ASK_MS, on_stopped, &self, NULL);
+    if (rc == 0)
+        rc = weir_client_run(client, ASK_MS);
+    weir_client_unwatch(client, pidfd);
+    weir_client_forget_all(client);
+    return rc == 0 && self.told;
+}
+
+/* True: every process was told, and has time to leave. */
+static bool ask_dispatcher(const weir_cluster_directory *directory, weir_config *config, int pidfd)
+{
     weir_cluster_context context;
     weir_client *client = NULL;
 
@@ -40,19 +79,18 @@ static bool ask_dispatcher(const weir_cluster_directory *directory, weir_config 
         weir_config_set(config, "cluster.id", context.cluster, "weir.yaml", NULL) != 0 ||
         weir_client_open(config, context.endpoint, &client, NULL) != 0)
         return false;
-    request.body_case = WEIR__PROTO__ENVELOPE__BODY_STOP_CLUSTER;
-    request.stop_cluster = &body;
-    int rc = weir_client_call(client, &request, ASK_MS, WEIR__PROTO__ENVELOPE__BODY_ACK, NULL, NULL);
+    bool told = ask_to_stop(client, pidfd);
     weir_client_close(&client);
-    return rc == 0;
+    return told;
 }
 
-static bool has_dispatcher(const weir_members_list *members)
+/* -1: it does not live. */
+static int dispatcher_of(const weir_members_list *members)
 {
     for (size_t i = 0; i < members->count; i++)
         if (strcmp(members->of[i].name, "dispatcher") == 0)
-            return true;
-    return false;
+            return members->of[i].pidfd;
+    return -1;
 }
 
 static void forget_context(const weir_cluster_directory *directory)
@@ -81,7 +119,8 @@ static int stop(const weir_cluster_directory *directory, weir_config *config, we
                               "--dir",
                               directory->path);
     }
-    bool told = has_dispatcher(&members) && ask_dispatcher(directory, config);
+    int pidfd = dispatcher_of(&members);
+    bool told = pidfd >= 0 && ask_dispatcher(directory, config, pidfd);
     size_t living = told ? weir_members_wait(&members, LEAVE_MS) : members.count;
     if (living > 0)
         living = weir_members_kill(&members);

@@ -34,7 +34,11 @@ typedef struct compilation {
     char key[WEIR_DIGEST_HEX];
 } compilation;
 
-static const char *const flags[] = {"-O3", "-g", "-fPIC", "-shared", "-Wall"};
+/* A call of what nobody declared would be found at the loading only, far from its line. */
+static const char *const flags[] = {
+    "-O3",     "-g",    "-fPIC",
+    "-shared", "-Wall", "-Werror=implicit-function-declaration",
+};
 
 /* ---- the compiler ---- */
 

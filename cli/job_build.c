@@ -174,6 +174,22 @@ static int build_in_child(const weir_job_build_config *config, weir_buffer *ret,
     return rc;
 }
 
+/* The user knows the object by another name than its path in the cache. */
+static void show_name(const weir_job_build_config *config, weir_error *err)
+{
+    size_t length = strlen(config->path);
+    char *at;
+
+    if (err == NULL || strlen(config->shown) >= length)
+        return;
+    while ((at = strstr(err->text, config->path)) != NULL) {
+        size_t shown = strlen(config->shown);
+
+        memcpy(at, config->shown, shown);
+        memmove(at + shown, at + length, strlen(at + length) + 1);
+    }
+}
+
 int weir_job_build(const weir_job_build_config *config, weir_built_job *ret, weir_error *err)
 {
     bool chaining = weir_config_bool(config->config, "pipeline.operator-chaining.enabled");
@@ -188,8 +204,10 @@ int weir_job_build(const weir_job_build_config *config, weir_built_job *ret, wei
         rc = weir_graph_optimize(ret->graph, err);
     if (rc == 0)
         rc = weir_task_plan_new(ret->graph, chaining, &ret->plan, err);
-    if (rc != 0)
+    if (rc != 0) {
         weir_built_job_deinit(ret);
+        show_name(config, err);
+    }
     return rc;
 }
 

@@ -176,7 +176,7 @@ static void put_subtask(weir_table *table, const Weir__Proto__TaskSummary *task,
     weir_table_cell(table, "%s", weir_format_size(subtask->bytes_queued, shown, sizeof shown));
     weir_table_cell(table, "%u%%", subtask->backpressured_permille / 10);
     weir_table_cell(table, "%s", subtask->taskmanager[0] == '\0' ? "-" : subtask->taskmanager);
-    weir_table_cell(table, "%u", subtask->runner_pid);
+    weir_table_cell(table, subtask->runner_pid == 0 ? "-" : "%u", subtask->runner_pid);
 }
 
 static int tell_detail(const Weir__Proto__JobDetail *detail)

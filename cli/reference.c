@@ -141,13 +141,13 @@ static const char *use_of(bool source, bool sink)
 static void put_connector(weir_buffer *out, const weir_connector *connector)
 {
     weir_buffer_printf(out, "%s:%s  (%s%s)\n    %s\n", connector->name,
-                       connector->path_meaning == NULL || connector->path_meaning[0] == '\0' ? ""
+                       connector->path_meaning == NULL || strcmp(connector->path_meaning, "none") == 0 ? ""
                                                                                             : "PATH",
                        use_of(connector->source, connector->sink),
                        connector->local_only ? "; in local jobs only" : "", connector->meaning);
     for (size_t i = 0; connector->aliases != NULL && connector->aliases[i] != NULL; i++)
         weir_buffer_printf(out, "    also called %s:\n", connector->aliases[i]);
-    if (connector->path_meaning != NULL && connector->path_meaning[0] != '\0')
+    if (connector->path_meaning != NULL && strcmp(connector->path_meaning, "none") != 0)
         weir_buffer_printf(out, "    PATH: %s\n", connector->path_meaning);
     for (size_t i = 0; i < connector->noptions; i++) {
         const weir_connector_option *option = &connector->options[i];

@@ -52,21 +52,6 @@ static int open_log(role *self, weir_error *err)
     return 0;
 }
 
-/* Beyond loopback anyone could connect: that needs keys, or a word that it is meant. */
-static int check_bind(const role *self, const char *key, weir_error *err)
-{
-    const char *host = weir_config_string(self->config, key);
-
-    if (weir_config_bool(self->config, "security.insecure") || strncmp(host, "127.", 4) == 0 ||
-        strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-        strcmp(host, "[::1]") == 0)
-        return 0;
-    return weir_error_set(err, WEIR_EREFUSED,
-                          "%s: %s: needs keys beyond loopback; found '%s'; bind to 127.0.0.1, or set "
-                          "security.insecure to true where everyone may use the cluster",
-                          weir_config_origin(self->config, key), key, host);
-}
-
 static int find_dispatcher(role *self, weir_error *err)
 {
     const char *named = weir_arguments_get(self->arguments, "dispatcher");
@@ -163,9 +148,8 @@ static int run_jobmanager(role *self, weir_error *err)
         .ready = on_ready,
         .ready_data = self,
     };
-    int rc = check_bind(self, "jobmanager.bind-host", err);
 
-    return rc == 0 ? weir_jobmanager_run(&config, err) : rc;
+    return weir_jobmanager_run(&config, err);
 }
 
 static int run_taskmanager(role *self, weir_error *err)
@@ -182,7 +166,7 @@ static int run_taskmanager(role *self, weir_error *err)
         .ready = on_ready,
         .ready_data = self,
     };
-    int rc = check_bind(self, "taskmanager.bind-host", err);
+    int rc = weir_daemon_check_bind(self->config, "taskmanager.bind-host", err);
 
     if (rc == 0) /* two TaskManagers of a host never share files */
         rc = weir_arguments_int(self->arguments, "number", (int)getpid(), 1, INT_MAX, &number, err);

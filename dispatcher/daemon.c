@@ -11,23 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
-
-/* Without keys only this host may connect. */
-static int check_bind(const weir_config *config, const char *host, weir_error *err)
-{
-    if (weir_config_bool(config, "security.insecure") || strncmp(host, "127.", 4) == 0 ||
-        strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-        strcmp(host, "[::1]") == 0)
-        return 0;
-    return weir_error_set(
-        err, WEIR_EREFUSED,
-        "%s: dispatcher.bind-host: needs keys beyond loopback; found '%s'; bind to "
-        "127.0.0.1, or set security.insecure to true where everyone may use the "
-        "cluster",
-        weir_config_origin(config, "dispatcher.bind-host"), host);
-}
 
 static int open_in_memory(uint64_t artifact_max, weir_records **ret_records,
                           weir_artifact_store **ret_artifacts, weir_error *err)
@@ -123,7 +107,7 @@ int weir_dispatcher_run(const weir_dispatcher_daemon_config *config, weir_error 
                                 .bind = config->bind != NULL ? config->bind : bind,
                                 .port_key = config->bind != NULL ? NULL : "dispatcher.rpc.port",
                                 .signals = config->signals};
-    int rc = config->bind != NULL ? 0 : check_bind(config->config, host, err);
+    int rc = config->bind != NULL ? 0 : weir_daemon_check_bind(config->config, "dispatcher.bind-host", err);
     if (rc == 0)
         rc = open_stores(config, &records, &artifacts, err);
     if (rc == 0)

@@ -41,7 +41,9 @@ int weir_jobmanager_run(const weir_jobmanager_daemon_config *config, weir_error 
         .port_key = config->bind ? NULL : "jobmanager.rpc.port",
         .signals = config->signals,
     };
-    int rc = weir_daemon_new(&frame, &daemon, err);
+    int rc = config->bind ? 0 : weir_daemon_check_bind(config->config, "jobmanager.bind-host", err);
+    if (rc == 0)
+        rc = weir_daemon_new(&frame, &daemon, err);
     if (rc == 0)
         rc = run(daemon, config, err);
     weir_daemon_destroy(&daemon);

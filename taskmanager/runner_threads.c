@@ -1,5 +1,6 @@
 #include "taskmanager/runner_threads.h"
 
+#include "actors/daemon.h"
 #include "actors/data_bus.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -402,7 +403,8 @@ static int new_bus(weir_runner_threads *self, weir_error *err)
     };
     snprintf(bind, sizeof bind, "tcp://%s", weir_config_string(config, "taskmanager.bind-host"));
     weir_config_ports(config, "taskmanager.data.port", &bus.port_first, &bus.port_last);
-    return weir_data_bus_new(&bus, &self->bus, err);
+    int rc = weir_daemon_check_bind(config, "taskmanager.bind-host", err);
+    return rc == 0 ? weir_data_bus_new(&bus, &self->bus, err) : rc;
 }
 
 int weir_runner_threads_new(const weir_runner_threads_config *config, weir_runner_threads **ret,

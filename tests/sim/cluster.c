@@ -31,6 +31,9 @@ void sim_plan_init(sim_plan *plan)
                        .parallelism = 4,
                        .faults = {.delay_min_us = 50, .delay_max_us = 300},
                        .kill_taskmanager_us = INT64_MAX,
+                       .kill_runner_us = INT64_MAX,
+                       .kill_jobmanager_us = INT64_MAX,
+                       .cut_us = INT64_MAX,
                        .pause_us = INT64_MAX,
                        .restart_dispatcher_us = INT64_MAX,
                        .cancel_us = INT64_MAX,
@@ -213,6 +216,38 @@ static void kill_taskmanager(void *data)
     weir_simulator_kill(cluster->simulator, victim->node);
 }
 
+static void kill_one_runner(void *data)
+{
+    sim_cluster *cluster = data;
+    sim_runner_kill(cluster, cluster->taskmanagers[0], NULL);
+}
+
+static void revive_jobmanager(void *data)
+{
+    start_jobmanager(data);
+}
+
+static void kill_jobmanager(void *data)
+{
+    sim_cluster *cluster = data;
+    weir_simulator_kill(cluster->simulator, cluster->jobmanager);
+    if (weir_simulator_schedule(cluster->simulator, NULL, 1000000, revive_jobmanager, cluster) < 0)
+        fail();
+}
+
+static void cut_taskmanager(void *data)
+{
+    sim_cluster *cluster = data;
+    sim_taskmanager *victim = cluster->taskmanagers[cluster->plan->taskmanagers - 1];
+    int64_t duration = cluster->plan->cut_for_us;
+
+    if (!victim->alive)
+        return;
+    weir_simulator_cut(cluster->simulator, victim->node, cluster->dispatcher, true, duration);
+    weir_simulator_cut(cluster->simulator, victim->node, cluster->jobmanager, duration % 2 == 0,
+                       duration);
+}
+
 static void pause_taskmanager(void *data)
 {
     sim_cluster *cluster = data;
@@ -286,6 +321,9 @@ void sim_run(const sim_plan *plan, sim_result *result)
         start_taskmanager(&cluster, i);
     sim_start_client(&cluster);
     schedule(&cluster, plan->kill_taskmanager_us, kill_taskmanager);
+    schedule(&cluster, plan->kill_runner_us, kill_one_runner);
+    schedule(&cluster, plan->kill_jobmanager_us, kill_jobmanager);
+    schedule(&cluster, plan->cut_us, cut_taskmanager);
     schedule(&cluster, plan->pause_us, pause_taskmanager);
     schedule(&cluster, plan->restart_dispatcher_us, kill_dispatcher);
     int rc = weir_simulator_run(cluster.simulator, is_over, &cluster, plan->limit_us);

@@ -91,7 +91,7 @@ static void choose_faults(sim_plan *plan, weir_prng *prng)
         plan->faults.repeat = (uint32_t)weir_prng_below(prng, 100);
         plan->faults.reorder = (uint32_t)weir_prng_below(prng, 100);
     }
-    switch (weir_prng_below(prng, 8)) {
+    switch (weir_prng_below(prng, 12)) {
     case 0:
         plan->kill_taskmanager_us = (int64_t)weir_prng_below(prng, 600000);
         break;
@@ -109,6 +109,16 @@ static void choose_faults(sim_plan *plan, weir_prng *prng)
     case 4:
         plan->cancel_us = (int64_t)weir_prng_below(prng, 400000);
         break;
+    case 5:
+        plan->kill_runner_us = (int64_t)weir_prng_below(prng, 600000);
+        break;
+    case 6:
+        plan->kill_jobmanager_us = (int64_t)weir_prng_below(prng, 600000);
+        break;
+    case 7:
+        plan->cut_us = (int64_t)weir_prng_below(prng, 400000);
+        plan->cut_for_us = (int64_t)weir_prng_below(prng, 9000000);
+        break;
     default:
         break;
     }
@@ -119,7 +129,9 @@ static void check_result(const sim_plan *plan, const sim_result *result, const c
 {
     uint64_t counts[WEIR_COUNT(words)] = {0};
     bool harmless = plan->kill_taskmanager_us == INT64_MAX && plan->pause_us == INT64_MAX &&
-                    plan->cancel_us == INT64_MAX && result->frames_dropped == 0 &&
+                    plan->kill_runner_us == INT64_MAX && plan->kill_jobmanager_us == INT64_MAX &&
+                    plan->cut_us == INT64_MAX && plan->cancel_us == INT64_MAX &&
+                    result->frames_dropped == 0 &&
                     result->frames_repeated == 0;
 
     if (strcmp(result->state, "FINISHED") == 0) {
@@ -178,6 +190,7 @@ static void run_seed(uint64_t seed, totals *sum)
     sum->faults.reordered += result.faults.reordered;
     sum->faults.killed += result.faults.killed;
     sum->faults.paused += result.faults.paused;
+    sum->faults.cut += result.faults.cut;
     sum->data_faults += result.frames_dropped + result.frames_repeated;
     if (weir_file_remove_tree(directory, NULL) < 0)
         fail_msg("%s cannot be removed", directory);
@@ -191,14 +204,15 @@ static void test_exact_or_loud(void **state)
     for (uint64_t i = 0; i < run.count; i++)
         run_seed(run.first + i, &sum);
     print_message("%llu seeds: %llu finished, %llu failed, %llu canceled; %llu messages, %llu "
-                  "dropped, %llu repeated, %llu reordered, %llu killed, %llu paused, %llu data "
-                  "faults\n",
+                  "dropped, %llu repeated, %llu reordered, %llu killed, %llu paused, %llu cut, "
+                  "%llu data faults\n",
                   (unsigned long long)run.count, (unsigned long long)sum.finished,
                   (unsigned long long)sum.failed, (unsigned long long)sum.canceled,
                   (unsigned long long)sum.faults.messages, (unsigned long long)sum.faults.dropped,
                   (unsigned long long)sum.faults.repeated,
                   (unsigned long long)sum.faults.reordered, (unsigned long long)sum.faults.killed,
-                  (unsigned long long)sum.faults.paused, (unsigned long long)sum.data_faults);
+                  (unsigned long long)sum.faults.paused, (unsigned long long)sum.faults.cut,
+                  (unsigned long long)sum.data_faults);
     if (run.count < 100)
         return;
     /* A simulator that injects nothing proves nothing. */
@@ -206,7 +220,8 @@ static void test_exact_or_loud(void **state)
     assert_true(sum.failed > 0 && sum.canceled > 0);
     assert_true(sum.faults.dropped > run.count && sum.faults.repeated > run.count);
     assert_true(sum.faults.reordered > run.count && sum.data_faults > run.count / 40);
-    assert_true(sum.faults.killed >= run.count / 20 && sum.faults.paused >= run.count / 20);
+    assert_true(sum.faults.killed >= run.count / 20 && sum.faults.paused >= run.count / 40);
+    assert_true(sum.faults.cut >= run.count / 40);
 }
 
 static void test_a_seed_replays(void **state)
