@@ -23,12 +23,14 @@ int weir_daemon_check_bind(const weir_config *config, const char *key, weir_erro
     const char *host = weir_config_string(config, key);
 
     if (weir_config_bool(config, "security.insecure") || strncmp(host, "127.", 4) == 0 ||
-        strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strcmp(host, "[::1]") == 0)
+        strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+        strcmp(host, "[::1]") == 0)
         return 0;
-    return weir_error_set(err, WEIR_EREFUSED,
-                          "%s: %s: needs keys beyond loopback; found '%s'; bind to 127.0.0.1, or set "
-                          "security.insecure to true where everyone may use the cluster",
-                          weir_config_origin(config, key), key, host);
+    return weir_error_set(
+        err, WEIR_EREFUSED,
+        "%s: %s: needs keys beyond loopback; found '%s'; bind to 127.0.0.1, or set "
+        "security.insecure to true where everyone may use the cluster",
+        weir_config_origin(config, key), key, host);
 }
 
 static void stop_signals(sigset_t *set)
@@ -83,16 +85,16 @@ static int new_reactor(weir_daemon *daemon, weir_error *err)
                  .heartbeat_interval_ms = weir_config_duration_ms(config, "heartbeat.interval"),
                  .heartbeat_timeout_ms = weir_config_duration_ms(config, "heartbeat.timeout"),
                  .retry_interval_ms = weir_config_duration_ms(config, "rpc.retry-interval"),
-                 .peers_max = (uint32_t)weir_config_int(config, "taskmanager.network.max-connections"),
+                 .peers_max =
+                     (uint32_t)weir_config_int(config, "taskmanager.network.max-connections"),
                  .message_max = (uint32_t)weir_config_size(config, "actors.max-message-size")},
         .bind = daemon->config.bind,
+        .port_key = daemon->config.port_key,
         .connections_max = (uint32_t)weir_config_int(config, "taskmanager.network.max-connections"),
     };
     if (daemon->config.port_key)
         weir_config_ports(config, daemon->config.port_key, &reactor.port_first, &reactor.port_last);
     int rc = weir_reactor_new(&reactor, &daemon->reactor, err);
-    if (rc == WEIR_ERESOURCES && daemon->config.port_key)
-        weir_error_wrap(err, rc, "%s", daemon->config.port_key);
     return rc;
 }
 

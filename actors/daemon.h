@@ -13,16 +13,16 @@ typedef struct weir_daemon weir_daemon;
 
 typedef struct weir_daemon_config {
     const weir_config *config;
-    const char *role;              /* "taskmanager": of its node */
-    const char *bind;              /* "tcp://host", "inproc://name"; NULL: no door */
-    const char *port_key;          /* config key of the port range, for tcp doors */
-    bool signals;                  /* SIGTERM, SIGINT stop it; they must be blocked in all threads */
+    const char *role;     /* "taskmanager": of its node */
+    const char *bind;     /* "tcp://host", "inproc://name"; NULL: no door */
+    const char *port_key; /* config key of the port range, for tcp doors */
+    bool signals;         /* SIGTERM, SIGINT stop it; they must be blocked in all threads */
     void (*on_signal)(void *data); /* instead of stopping the node at once; NULL */
     void *data;
 } weir_daemon_config;
 
-int weir_daemon_new(const weir_daemon_config *config, weir_daemon **ret, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_daemon_new(const weir_daemon_config *config, weir_daemon **ret,
+                    weir_error *err) WEIR_MUST_CHECK;
 void weir_daemon_destroy(weir_daemon **daemon);
 weir_reactor *weir_daemon_reactor(weir_daemon *daemon);
 weir_node *weir_daemon_node(weir_daemon *daemon);
@@ -31,10 +31,10 @@ const char *weir_daemon_process(const weir_daemon *daemon); /* id of this incarn
 /* Until the node has stopped. */
 int weir_daemon_run(weir_daemon *daemon, weir_error *err) WEIR_MUST_CHECK;
 
-/* Beyond loopback anyone could connect: WEIR_EREFUSED unless the address that `key` names is a loopback
- * one, or security.insecure is set. */
-int weir_daemon_check_bind(const weir_config *config, const char *key, weir_error *err)
-    WEIR_MUST_CHECK;
+/* Beyond loopback anyone could connect: WEIR_EREFUSED unless the address that `key` names is a
+ * loopback one, or security.insecure is set. */
+int weir_daemon_check_bind(const weir_config *config, const char *key,
+                           weir_error *err) WEIR_MUST_CHECK;
 
 /* Blocks SIGTERM, SIGINT (and SIGPIPE for good) in this thread and those it starts. */
 void weir_daemon_block_signals(void);

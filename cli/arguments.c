@@ -83,9 +83,8 @@ static int fail_option(const weir_command *command, int found, char **argv, weir
                               "weir %s: --%s: expected a value; found none; write --%s %s",
                               command->name, option->name, option->name, option->argument);
     if (option != NULL)
-        return weir_error_set(err, WEIR_EINVALID,
-                              "weir %s: --%s: takes no value; leave it out", command->name,
-                              option->name);
+        return weir_error_set(err, WEIR_EINVALID, "weir %s: --%s: takes no value; leave it out",
+                              command->name, option->name);
     bool is_letter = optopt > 0 && optopt < HELP;
     return fail_unknown(command, is_letter ? letter : argv[optind - 1], err);
 }
@@ -96,9 +95,9 @@ static int check_words(const weir_arguments *arguments, weir_error *err)
     char quoted[WEIR_QUOTED_MAX];
 
     if (arguments->nwords < command->words_min)
-        return weir_error_set(err, WEIR_EINVALID, "weir %s: expected %s; found %s; see: weir help %s",
-                              command->name, command->usage,
-                              arguments->nwords == 0 ? "nothing" : "less", command->name);
+        return weir_error_set(
+            err, WEIR_EINVALID, "weir %s: expected %s; found %s; see: weir help %s", command->name,
+            command->usage, arguments->nwords == 0 ? "nothing" : "less", command->name);
     if (arguments->nwords > command->words_max)
         return weir_error_set(
             err, WEIR_EINVALID, "weir %s: too many words; found %s; see: weir help %s",

@@ -20,8 +20,8 @@ struct weir_arguments {
     size_t ngiven;
 };
 
-/* `argv` are the arguments behind the verb's name; their order changes. Not for several threads at a
- * time (getopt). WEIR_EINVALID names the option and what is known. */
+/* `argv` are the arguments behind the verb's name; their order changes. Not for several threads at
+ * a time (getopt). WEIR_EINVALID names the option and what is known. */
 int weir_arguments_parse(const weir_command *command, int argc, char **argv, weir_arguments *ret,
                          weir_error *err) WEIR_MUST_CHECK;
 void weir_arguments_deinit(weir_arguments *arguments);

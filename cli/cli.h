@@ -4,8 +4,8 @@
 
 #include "cli/command.h"
 
-/* The whole life of a command; returns the exit code. `include_dir`: where <weir/weir.h> lies when it
- * is not found beside the executable; NULL: nowhere. */
+/* The whole life of a command; returns the exit code. `include_dir`: where <weir/weir.h> lies when
+ * it is not found beside the executable; NULL: nowhere. */
 int weir_cli_run(int argc, char **argv, const char *include_dir);
 
 #endif

@@ -99,10 +99,11 @@ static int connect_to(weir_client *client, weir_error *err)
     if (rc != WEIR_ETIMEOUT)
         return weir_error_set(err, WEIR_EINTERNAL, "the client's loop ended");
     weir_format_duration(WEIR_CLIENT_CONNECT_MS, shown, sizeof shown);
-    return weir_error_set(err, WEIR_EUNAVAILABLE,
-                          "no answer from %s within %s; is the cluster running? start one with: weir "
-                          "cluster start",
-                          client->endpoint, strcmp(shown, "2.0 s") == 0 ? "2 s" : shown);
+    return weir_error_set(
+        err, WEIR_EUNAVAILABLE,
+        "no answer from %s within %s; is the cluster running? start one with: weir "
+        "cluster start",
+        client->endpoint, strcmp(shown, "2.0 s") == 0 ? "2 s" : shown);
 }
 
 int weir_client_open(const weir_config *config, const char *endpoint, weir_client **ret,
@@ -250,8 +251,8 @@ static int copy_reply(call *self, const weir_envelope *reply)
     int rc = weir_proto_pack(&reply->base, &bytes);
 
     if (rc == 0)
-        rc = weir_proto_unpack(&weir__proto__envelope__descriptor, bytes.data, bytes.size, REPLY_MAX,
-                               &copy, self->err);
+        rc = weir_proto_unpack(&weir__proto__envelope__descriptor, bytes.data, bytes.size,
+                               REPLY_MAX, &copy, self->err);
     else
         weir_error_set(self->err, rc, "no memory for a reply");
     weir_buffer_deinit(&bytes);
@@ -269,11 +270,11 @@ static void on_called(void *data, const weir_envelope *reply, const weir_error *
         if (self->err != NULL)
             *self->err = *error;
     } else if (reply->body_case != self->body_case) {
-        self->rc = weir_error_set(self->err, WEIR_ECORRUPT,
-                                  "%s answered with another message than expected (%d instead of "
-                                  "%d); do both run the same version of weir?",
-                                  self->client->endpoint, (int)reply->body_case,
-                                  (int)self->body_case);
+        self->rc =
+            weir_error_set(self->err, WEIR_ECORRUPT,
+                           "%s answered with another message than expected (%d instead of "
+                           "%d); do both run the same version of weir?",
+                           self->client->endpoint, (int)reply->body_case, (int)self->body_case);
     } else {
         self->rc = copy_reply(self, reply);
     }

@@ -24,9 +24,9 @@ int weir_cluster_directory_file(const weir_cluster_directory *directory, const c
     int length = snprintf(out, PATH_MAX, "%s%s%s/%s%s", parent, between[0] == '\0' ? "" : "/",
                           between, name, suffix);
 
-    return length < PATH_MAX ? 0
-                             : weir_error_set(err, WEIR_ETOO_LARGE, "%s: path too long",
-                                              directory->path);
+    return length < PATH_MAX
+               ? 0
+               : weir_error_set(err, WEIR_ETOO_LARGE, "%s: path too long", directory->path);
 }
 
 int weir_cluster_directory_init(weir_cluster_directory *directory, const char *named,
@@ -200,7 +200,8 @@ int weir_cluster_directory_store(const weir_cluster_directory *directory, const 
 
     if (rc != 0)
         return rc;
-    weir_buffer_puts(&text, "# Written by `weir cluster start`; read by the processes it starts.\n");
+    weir_buffer_puts(&text,
+                     "# Written by `weir cluster start`; read by the processes it starts.\n");
     for (size_t i = 0; weir_config_next(config, &i, &key, &value);) {
         weir_buffer_printf(&text, "%s: ", key);
         put_quoted(&text, value);
@@ -215,8 +216,8 @@ int weir_cluster_directory_store(const weir_cluster_directory *directory, const 
     return rc;
 }
 
-int weir_cluster_directory_load(const weir_cluster_directory *directory,
-                                weir_cluster_context *ret, weir_error *err)
+int weir_cluster_directory_load(const weir_cluster_directory *directory, weir_cluster_context *ret,
+                                weir_error *err)
 {
     char path[PATH_MAX];
     int first, last, rc = weir_cluster_directory_file(directory, "", "weir.yaml", "", path, err);

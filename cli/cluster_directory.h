@@ -41,13 +41,12 @@ typedef struct weir_members_list {
 int weir_cluster_directory_init(weir_cluster_directory *directory, const char *named,
                                 const weir_config *config, weir_error *err) WEIR_MUST_CHECK;
 /* Makes the folders and takes the lock; WEIR_ESTATE when another command holds it. */
-int weir_cluster_directory_lock(weir_cluster_directory *directory, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_cluster_directory_lock(weir_cluster_directory *directory, weir_error *err) WEIR_MUST_CHECK;
 void weir_cluster_directory_unlock(weir_cluster_directory *directory);
 /* "<path>/<folder>/<name><suffix>" into out (PATH_MAX bytes). */
 int weir_cluster_directory_file(const weir_cluster_directory *directory, const char *folder,
-                                const char *name, const char *suffix, char *out, weir_error *err)
-    WEIR_MUST_CHECK;
+                                const char *name, const char *suffix, char *out,
+                                weir_error *err) WEIR_MUST_CHECK;
 
 /* Pid files. */
 int weir_cluster_directory_enter(const weir_cluster_directory *directory, const char *name,
@@ -62,7 +61,7 @@ void weir_members_close(weir_members_list *members);
 int weir_cluster_directory_store(const weir_cluster_directory *directory, const weir_config *config,
                                  weir_error *err) WEIR_MUST_CHECK;
 /* The endpoint and cluster.id of weir.yaml. WEIR_ENOT_FOUND: there was no cluster here. */
-int weir_cluster_directory_load(const weir_cluster_directory *directory,
-                                weir_cluster_context *ret, weir_error *err) WEIR_MUST_CHECK;
+int weir_cluster_directory_load(const weir_cluster_directory *directory, weir_cluster_context *ret,
+                                weir_error *err) WEIR_MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
-/* cli/cluster_start.c -- `weir cluster start`. The dispatcher goes first, because the others need its
- * endpoint; then all others at once. Each writes a line into a pipe when it is ready, and the pipe's
- * end says that it died: nobody asks again and again. */
+/* cli/cluster_start.c -- `weir cluster start`. The dispatcher goes first, because the others need
+ * its endpoint; then all others at once. Each writes a line into a pipe when it is ready, and the
+ * pipe's end says that it died: nobody asks again and again. */
 #include "cli/verbs.h"
 
 #include "base/buffer.h"
@@ -56,7 +56,8 @@ static int prepare_config(cluster_start *self, weir_error *err)
 {
     int rc = weir_config_set(self->config, "cluster.directory", self->directory.path,
                              "weir cluster start", err);
-    /* Nobody looks for a JobManager at a certain port; any keeps clusters out of each other's way. */
+    /* Nobody looks for a JobManager at a certain port; any keeps clusters out of each other's way.
+     */
     if (rc == 0)
         rc = set_default(self->config, "jobmanager.rpc.port", "0", err);
     if (rc == 0)
@@ -96,10 +97,9 @@ static int spawn(cluster_start *self, const char *role, int number, weir_error *
         return rc;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return weir_error_errno(err, errno, "%s: no pipe", process->name);
-    const char *argv[] = {self->executable, role,         "--config", self->config_path,
-                          "--log",          log,          "--number", text,
-                          "--ready-fd",     "3",          "--dispatcher", self->endpoint,
-                          NULL};
+    const char *argv[] = {
+        self->executable, role, "--config",     self->config_path, "--log", log, "--number", text,
+        "--ready-fd",     "3",  "--dispatcher", self->endpoint,    NULL};
     if (self->endpoint[0] == '\0')
         argv[WEIR_COUNT(argv) - 3] = NULL;
     weir_process_spawn how = {self->executable, argv, self->environment, log, ends[1]};
@@ -192,8 +192,8 @@ static int wait_ready(cluster_start *self, weir_error *err)
 
 /* ---- the cluster ---- */
 
-/* Where clients and the other processes find the dispatcher: its configured address and the port that
- * it really got. */
+/* Where clients and the other processes find the dispatcher: its configured address and the port
+ * that it really got. */
 static int take_endpoint(cluster_start *self, weir_error *err)
 {
     const char *port = strrchr(self->processes[0].line, ':');
@@ -203,8 +203,8 @@ static int take_endpoint(cluster_start *self, weir_error *err)
                               self->processes[0].line);
     snprintf(self->endpoint, sizeof self->endpoint, "tcp://%.200s%.6s",
              weir_config_string(self->config, "dispatcher.rpc.address"), port);
-    int rc = weir_config_set(self->config, "dispatcher.rpc.port", port + 1, "weir cluster start",
-                             err);
+    int rc =
+        weir_config_set(self->config, "dispatcher.rpc.port", port + 1, "weir cluster start", err);
     return rc == 0 ? weir_cluster_directory_store(&self->directory, self->config, err) : rc;
 }
 
@@ -248,8 +248,8 @@ static int check_none_runs(cluster_start *self, weir_error *err)
         rc = weir_error_set(err, WEIR_EEXISTS,
                             "%s: a cluster runs here already: %s; stop it with: weir cluster stop "
                             "--dir %s; or take another --dir",
-                            self->directory.path,
-                            weir_members_text(&members, text, sizeof text), self->directory.path);
+                            self->directory.path, weir_members_text(&members, text, sizeof text),
+                            self->directory.path);
     weir_members_close(&members);
     return rc;
 }
@@ -276,9 +276,9 @@ static int tell(const cluster_start *self, int format)
         const char *endpoint = i == 0 ? self->endpoint : process->line;
 
         if (format == 1) {
-            json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "process", process->name,
-                                                  "pid", (json_int_t)process->pid, "endpoint",
-                                                  endpoint));
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:I, s:s}", "process", process->name, "pid",
+                                            (json_int_t)process->pid, "endpoint", endpoint));
         } else if (table != NULL) {
             weir_table_cell(table, "%s", process->name);
             weir_table_cell(table, "%ld", (long)process->pid);
@@ -343,9 +343,9 @@ int weir_verb_cluster_start(const weir_arguments *arguments)
     if (rc == 0)
         rc = start(self, &error);
     if (rc == 0) {
-        weir_message("cluster is up after %s; stop it with: weir cluster stop",
-                     weir_progress_duration(weir_clock_monotonic_ms() - began_ms, shown,
-                                            sizeof shown));
+        weir_message(
+            "cluster is up after %s; stop it with: weir cluster stop",
+            weir_progress_duration(weir_clock_monotonic_ms() - began_ms, shown, sizeof shown));
         code = tell(self, format);
     } else {
         code = weir_message_error(&error);

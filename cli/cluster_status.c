@@ -18,8 +18,8 @@
 
 static int tell_text(const Weir__Proto__ClusterDetail *detail)
 {
-    static const char *const headings[] = {"ROLE",   "PROCESS", "HOST",     ">PID",
-                                           ">SLOTS", ">FREE",   ">UP", "ENDPOINT"};
+    static const char *const headings[] = {"ROLE",   "PROCESS", "HOST", ">PID",
+                                           ">SLOTS", ">FREE",   ">UP",  "ENDPOINT"};
     weir_table *table = weir_table_new(headings, WEIR_COUNT(headings));
     int64_t now = weir_clock_wall_ms();
     char shown[32];
@@ -55,15 +55,15 @@ static int tell_json(const Weir__Proto__ClusterDetail *detail)
         json_array_append_new(
             processes,
             json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I}", "process", process->process,
-                      "role", process->role, "host", process->host, "pid",
-                      (json_int_t)process->pid, "slots", (json_int_t)process->slots, "slots_free",
+                      "role", process->role, "host", process->host, "pid", (json_int_t)process->pid,
+                      "slots", (json_int_t)process->slots, "slots_free",
                       (json_int_t)process->slots_free, "endpoint", process->endpoint, "since_ms",
                       (json_int_t)process->since_ms));
     }
-    return weir_output_json(json_pack(
-        "{s:s, s:s, s:I, s:I, s:o}", "cluster", detail->cluster, "version", detail->version,
-        "jobs_running", (json_int_t)detail->jobs_running, "jobs_ended",
-        (json_int_t)detail->jobs_ended, "processes", processes));
+    return weir_output_json(json_pack("{s:s, s:s, s:I, s:I, s:o}", "cluster", detail->cluster,
+                                      "version", detail->version, "jobs_running",
+                                      (json_int_t)detail->jobs_running, "jobs_ended",
+                                      (json_int_t)detail->jobs_ended, "processes", processes));
 }
 
 /* A cluster of this host that is known to be down need not be waited for. */
@@ -116,8 +116,8 @@ static int ask(weir_session *session, weir_envelope **ret_reply, weir_error *err
 
     request.body_case = WEIR__PROTO__ENVELOPE__BODY_CLUSTER_STATUS;
     request.cluster_status = &body;
-    return weir_client_call(session->client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_CLUSTER_DETAIL,
-                            ret_reply, err);
+    return weir_client_call(session->client, &request, 0,
+                            WEIR__PROTO__ENVELOPE__BODY_CLUSTER_DETAIL, ret_reply, err);
 }
 
 int weir_verb_cluster_status(const weir_arguments *arguments)

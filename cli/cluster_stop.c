@@ -1,5 +1,5 @@
-/* cli/cluster_stop.c -- `weir cluster stop`: in order where the dispatcher answers, by signals where
- * it does not. */
+/* cli/cluster_stop.c -- `weir cluster stop`: in order where the dispatcher answers, by signals
+ * where it does not. */
 #include "cli/verbs.h"
 
 #include "actors/reactor.h"
@@ -50,7 +50,8 @@ static void on_dispatcher_ended(void *data)
     weir_client_stop(self->client);
 }
 
-/* The answer of a process that ends at once may get lost with its connection: its end is one, too. */
+/* The answer of a process that ends at once may get lost with its connection: its end is one, too.
+ */
 static bool ask_to_stop(weir_client *client, int pidfd)
 {
     Weir__Proto__StopCluster body = WEIR__PROTO__STOP_CLUSTER__INIT;
@@ -99,8 +100,7 @@ static void forget_context(const weir_cluster_directory *directory)
     weir_error error = WEIR_ERROR_INIT;
 
     if (weir_cluster_context_load(&context, NULL) == 0 &&
-        strcmp(context.directory, directory->path) == 0 &&
-        weir_cluster_context_clear(&error) != 0)
+        strcmp(context.directory, directory->path) == 0 && weir_cluster_context_clear(&error) != 0)
         weir_message_error(&error);
 }
 
@@ -114,10 +114,11 @@ static int stop(const weir_cluster_directory *directory, weir_config *config, we
         return rc;
     if (members.count == 0) {
         forget_context(directory);
-        return weir_error_set(err, WEIR_ENOT_FOUND,
-                              "%s: no cluster is running here; it was stopped already, or has another "
-                              "--dir",
-                              directory->path);
+        return weir_error_set(
+            err, WEIR_ENOT_FOUND,
+            "%s: no cluster is running here; it was stopped already, or has another "
+            "--dir",
+            directory->path);
     }
     int pidfd = dispatcher_of(&members);
     bool told = pidfd >= 0 && ask_dispatcher(directory, config, pidfd);

@@ -1,5 +1,5 @@
-/* cli/command.h -- a verb as data: its name, its options, its help and its function. One table of them
- * (cli/commands.c) drives the parsing, `weir help` and the completion of the shell. */
+/* cli/command.h -- a verb as data: its name, its options, its help and its function. One table of
+ * them (cli/commands.c) drives the parsing, `weir help` and the completion of the shell. */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
@@ -15,7 +15,7 @@ typedef struct weir_command_option {
     char letter;          /* 'p'; 0: none */
     const char *argument; /* "N"; NULL: a switch */
     const char *meaning;
-    bool hidden;          /* for our own processes: not in the help */
+    bool hidden; /* for our own processes: not in the help */
 } weir_command_option;
 
 typedef struct weir_arguments weir_arguments;
@@ -34,8 +34,8 @@ typedef struct weir_command {
 } weir_command;
 
 const weir_command *weir_commands(size_t *ret_count);
-/* By the words of a command line: "run", or "cluster", "start". *ret_used says how many of them are its
- * name. NULL: there is none. */
+/* By the words of a command line: "run", or "cluster", "start". *ret_used says how many of them are
+ * its name. NULL: there is none. */
 const weir_command *weir_command_find(const char *first, const char *second, int *ret_used);
 /* The name the user may have meant, or NULL. */
 const char *weir_command_suggest(const char *word);

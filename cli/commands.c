@@ -89,10 +89,13 @@ static const weir_command_option config_options[] = {
 static const weir_command commands[] = {
     {"run", "FILE.c|FILE.so", "Run a job, on a cluster or in this process.",
      "A FILE.c is compiled with $CC, cc, gcc or clang; what did not change is not compiled again.\n"
-     "The cluster is the one of -m, else of the current context; without one, or with --local, the\n"
-     "job runs in this process.  Its printed rows go to stdout, all else to stderr.  Ctrl-C cancels\n"
+     "The cluster is the one of -m, else of the current context; without one, or with --local, "
+     "the\n"
+     "job runs in this process.  Its printed rows go to stdout, all else to stderr.  Ctrl-C "
+     "cancels\n"
      "the job, after a question where there is a terminal.\n"
-     "Exit codes: 0 done, 1 the job failed or was cancelled, 2 bad input, 3 not found, 4 timed out.",
+     "Exit codes: 0 done, 1 the job failed or was cancelled, 2 bad input, 3 not found, 4 timed "
+     "out.",
      OPTIONS(run_options), 1, 1, NULL, false, weir_verb_run},
     {"plan", "FILE.c|FILE.so", "Show what a job would run: its tasks and the edges between them.",
      NULL, OPTIONS(plan_options), 1, 1, NULL, false, weir_verb_plan},
@@ -119,16 +122,17 @@ static const weir_command commands[] = {
     {"context", "[show | use ENDPOINT | clear]",
      "Show or choose the cluster that commands talk to.", NULL, OPTIONS(json_options), 0, 2,
      "show use clear", false, weir_verb_context},
-    {"config", "[KEY]", "Show every configuration key: its meaning, its value and where that is from.",
-     NULL, OPTIONS(config_options), 0, 1, "", false, weir_verb_config},
+    {"config", "[KEY]",
+     "Show every configuration key: its meaning, its value and where that is from.", NULL,
+     OPTIONS(config_options), 0, 1, "", false, weir_verb_config},
     {"connectors", "[NAME]", "Show the connectors for sources and sinks, and their options.", NULL,
      OPTIONS(json_options), 0, 1, "", false, weir_verb_connectors},
     {"dispatcher", "", "Run a dispatcher: the front door of a cluster.", NULL,
      OPTIONS(role_options), 0, 0, "", false, weir_verb_dispatcher},
     {"jobmanager", "", "Run a JobManager.", NULL, OPTIONS(role_options), 0, 0, "", false,
      weir_verb_jobmanager},
-    {"taskmanager", "", "Run a TaskManager: the agent of this host.", NULL, OPTIONS(role_options), 0,
-     0, "", false, weir_verb_taskmanager},
+    {"taskmanager", "", "Run a TaskManager: the agent of this host.", NULL, OPTIONS(role_options),
+     0, 0, "", false, weir_verb_taskmanager},
     {"completion", "bash", "Print a script that completes commands in the shell.",
      "For this shell:  source <(weir completion bash)", NULL, 0, 1, 1, "bash", false,
      weir_verb_completion},

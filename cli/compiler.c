@@ -1,7 +1,7 @@
-/* cli/compiler.c -- an entry of the cache is <key>.so with <key>.deps beside it. The key is a digest of
- * the compiler, its flags, the source's path and content; .deps holds what else the compiler read, a
- * line `size mtime path` each. The object is renamed into place last, and one without a
- * matching list is no entry. */
+/* cli/compiler.c -- an entry of the cache is <key>.so with <key>.deps beside it. The key is a
+ * digest of the compiler, its flags, the source's path and content; .deps holds what else the
+ * compiler read, a line `size mtime path` each. The object is renamed into place last, and one
+ * without a matching list is no entry. */
 #include "cli/compiler.h"
 
 #include "base/buffer.h"
@@ -26,9 +26,9 @@ enum { SOURCE_MAX = 64 << 20, DEPENDENCIES_MAX = 4 << 20, WORDS_MAX = 16 };
 
 typedef struct compilation {
     const char *source, *include_dir;
-    char compiler[PATH_MAX];  /* the program */
-    char words_text[1024];    /* $CC, cut at its blanks */
-    char *words[WORDS_MAX];   /* "ccache", "gcc" */
+    char compiler[PATH_MAX]; /* the program */
+    char words_text[1024];   /* $CC, cut at its blanks */
+    char *words[WORDS_MAX];  /* "ccache", "gcc" */
     size_t nwords;
     char cache[PATH_MAX];
     char key[WEIR_DIGEST_HEX];
@@ -36,8 +36,7 @@ typedef struct compilation {
 
 /* A call of what nobody declared would be found at the loading only, far from its line. */
 static const char *const flags[] = {
-    "-O3",     "-g",    "-fPIC",
-    "-shared", "-Wall", "-Werror=implicit-function-declaration",
+    "-O3", "-g", "-fPIC", "-shared", "-Wall", "-Werror=implicit-function-declaration",
 };
 
 /* ---- the compiler ---- */
@@ -92,16 +91,18 @@ static int find_compiler(compilation *self, weir_error *err)
             return 0;
         }
     }
-    return weir_error_set(err, WEIR_ENOT_FOUND,
-                          "no C compiler found: cc, gcc and clang are not on PATH; install one (apt "
-                          "install gcc), set CC, or give a compiled job: weir run job.so");
+    return weir_error_set(
+        err, WEIR_ENOT_FOUND,
+        "no C compiler found: cc, gcc and clang are not on PATH; install one (apt "
+        "install gcc), set CC, or give a compiled job: weir run job.so");
 }
 
 /* ---- the key ---- */
 
 static void add_text(weir_digester *digester, const char *text)
 {
-    weir_digester_update(digester, text, strlen(text) + 1); /* with the NUL, so nothing runs together */
+    weir_digester_update(digester, text,
+                         strlen(text) + 1); /* with the NUL, so nothing runs together */
 }
 
 static void add_program(weir_digester *digester, const char *path)
@@ -226,8 +227,18 @@ static const char *next_name(const char *at, char *out, size_t size)
     return at;
 }
 
-/* From the compiler's `object: source header header` to our lines. */
-static int write_dependencies(const char *rule_path, const char *path, weir_error *err)
+static void put_stamp(weir_buffer *lines, const char *read_from, const char *path)
+{
+    long long size, mtime;
+
+    if (stamp_of(read_from, &size, &mtime))
+        weir_buffer_printf(lines, "%lld %lld %s\n", size, mtime, path);
+}
+
+/* From the compiler's `object: source header header` to our lines; and one for the object itself
+ * (now `part`), which a crash of the machine may cut. */
+static int write_dependencies(const char *rule_path, const char *path, const char *part,
+                              const char *object, weir_error *err)
 {
     weir_buffer rule = WEIR_BUFFER_INIT, lines = WEIR_BUFFER_INIT;
     int rc = weir_file_read(rule_path, DEPENDENCIES_MAX, &rule, err);
@@ -237,12 +248,11 @@ static int write_dependencies(const char *rule_path, const char *path, weir_erro
         char name[PATH_MAX], absolute[PATH_MAX];
 
         for (at = at == NULL ? "" : at + 2; *at != '\0';) {
-            long long size, mtime;
             at = next_name(at, name, sizeof name);
-            if (name[0] != '\0' && weir_home_absolute(name, absolute, sizeof absolute, NULL) == 0 &&
-                stamp_of(absolute, &size, &mtime))
-                weir_buffer_printf(&lines, "%lld %lld %s\n", size, mtime, absolute);
+            if (name[0] != '\0' && weir_home_absolute(name, absolute, sizeof absolute, NULL) == 0)
+                put_stamp(&lines, absolute, absolute);
         }
+        put_stamp(&lines, part, object);
         rc = weir_buffer_check(&lines);
         if (rc == 0)
             rc = weir_home_write(path, weir_buffer_text(&lines), lines.size, err);
@@ -266,12 +276,12 @@ static int by_age(const void *a, const void *b)
     return (x->mtime_s > y->mtime_s) - (x->mtime_s < y->mtime_s);
 }
 
-/* Everything but the newest half, when there are too many; also what broken runs left. */
-static void prune(const compilation *self)
+/* Whatever they are: also what broken runs left. */
+void weir_cache_prune(const char *path)
 {
     enum { SEEN_MAX = 4 * WEIR_CACHE_ENTRIES_MAX };
     old_entry *entries = weir_calloc(SEEN_MAX, sizeof *entries);
-    DIR *directory = entries == NULL ? NULL : opendir(self->cache);
+    DIR *directory = entries == NULL ? NULL : opendir(path);
     size_t count = 0;
     const struct dirent *found;
 
@@ -353,14 +363,14 @@ static int compile_into(compilation *self, const char *object, weir_error *err)
     rc = run_compiler(self, part, rule, err);
     unlink(object); /* of other dependencies: it must not be found beside the new list */
     if (rc == 0)
-        rc = write_dependencies(rule, dependencies, err);
+        rc = write_dependencies(rule, dependencies, part, object, err);
     if (rc == 0 && rename(part, object) != 0)
         rc = weir_error_errno(err, errno, "%s: cannot be written", object);
     unlink(rule);
     if (rc != 0)
         unlink(part);
     else
-        prune(self);
+        weir_cache_prune(self->cache);
     return rc;
 }
 

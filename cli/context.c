@@ -60,13 +60,14 @@ int weir_cluster_context_load(weir_cluster_context *ret, weir_error *err)
         return rc;
     rc = weir_file_read(path, FILE_MAX, &text, err);
     if (rc == WEIR_ENOT_FOUND)
-        weir_error_set(err, rc,
-                       "no cluster is named; start one with: weir cluster start; or name one with -m "
-                       "ENDPOINT or: weir context use ENDPOINT");
+        weir_error_set(
+            err, rc,
+            "no cluster is named; start one with: weir cluster start; or name one with -m "
+            "ENDPOINT or: weir context use ENDPOINT");
     if (rc == 0 && parse(weir_buffer_text(&text), ret) != 0)
-        rc = weir_error_set(err, WEIR_EINVALID,
-                            "%s: cannot be understood; write it anew with: weir context use ENDPOINT",
-                            path);
+        rc = weir_error_set(
+            err, WEIR_EINVALID,
+            "%s: cannot be understood; write it anew with: weir context use ENDPOINT", path);
     weir_buffer_deinit(&text);
     return rc;
 }
@@ -113,8 +114,8 @@ int weir_endpoint_parse(const char *text, char out[WEIR_ENDPOINT_MAX], weir_erro
     char quoted[WEIR_QUOTED_MAX];
 
     weir_format_quoted(text, quoted, sizeof quoted);
-    bool is_good = length > 0 && length < WEIR_ENDPOINT_MAX - 16 &&
-                   strcspn(host, "/ \t\r\n") == strlen(host);
+    bool is_good =
+        length > 0 && length < WEIR_ENDPOINT_MAX - 16 && strcspn(host, "/ \t\r\n") == strlen(host);
     if (is_good && colon != NULL)
         is_good = weir_parse_int(colon + 1, 1, 65535, &port, NULL) == 0;
     if (!is_good)

@@ -17,12 +17,12 @@ typedef struct weir_cluster_context {
 
 /* WEIR_ENOT_FOUND: none is set. WEIR_EINVALID: the file is damaged; it says what to do. */
 int weir_cluster_context_load(weir_cluster_context *ret, weir_error *err) WEIR_MUST_CHECK;
-int weir_cluster_context_store(const weir_cluster_context *context, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_cluster_context_store(const weir_cluster_context *context,
+                               weir_error *err) WEIR_MUST_CHECK;
 int weir_cluster_context_clear(weir_error *err) WEIR_MUST_CHECK; /* none set is fine */
 
 /* What a user may write for an endpoint ("host", "host:port", "tcp://host:port") in full. */
-int weir_endpoint_parse(const char *text, char out[WEIR_ENDPOINT_MAX], weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_endpoint_parse(const char *text, char out[WEIR_ENDPOINT_MAX],
+                        weir_error *err) WEIR_MUST_CHECK;
 
 #endif

@@ -59,7 +59,6 @@ int weir_verb_context(const weir_arguments *arguments)
         return clear();
     if (strcmp(what, "use") == 0 && arguments->nwords == 2)
         return use(arguments->words[1]);
-    return weir_message_fail(WEIR_EINVALID,
-                             "weir context: expected show, use ENDPOINT or clear; found '%.80s'",
-                             what);
+    return weir_message_fail(
+        WEIR_EINVALID, "weir context: expected show, use ENDPOINT or clear; found '%.80s'", what);
 }

@@ -1,5 +1,5 @@
-/* cli/follow.c -- two conversations at a time, each with one request under way: DescribeJob, which is
- * answered when something changes (at the latest after a second, so it is also the clock), and
+/* cli/follow.c -- two conversations at a time, each with one request under way: DescribeJob, which
+ * is answered when something changes (at the latest after a second, so it is also the clock), and
  * FetchRows. Signals and answers at the terminal come in between. */
 #include "cli/follow.h"
 
@@ -67,14 +67,16 @@ static void draw_line(follower *self, const Weir__Proto__JobSummary *summary, do
     struct winsize window;
     int64_t now = weir_clock_monotonic_ms();
 
-    if (self->interrupt == ASKED || now - self->drawn_ms < LINE_EVERY_MS)
+    bool is_same = strcmp(self->state, summary->state) == 0;
+    if (self->interrupt == ASKED || (is_same && now - self->drawn_ms < LINE_EVERY_MS))
         return;
+    snprintf(self->state, sizeof self->state, "%s", summary->state);
     size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1
                        ? (size_t)window.ws_col - 1
                        : 79;
-    fprintf(stderr, "\r%s\033[K",
-            weir_progress_line(summary, per_second, now - self->started_ms, width, line,
-                               sizeof line));
+    fprintf(
+        stderr, "\r%s\033[K",
+        weir_progress_line(summary, per_second, now - self->started_ms, width, line, sizeof line));
     fflush(stderr);
     self->drawn_ms = now;
     self->line_is_shown = true;
@@ -131,12 +133,12 @@ static void on_detail_error(follower *self, const weir_error *error)
     }
     erase_line(self);
     if (is_passing(error->code))
-        end(self, weir_error_set(self->err, WEIR_ETIMEOUT,
-                                 "no answer from %s for %lld s; job '%s' may run on; see: weir "
-                                 "describe %s",
-                                 weir_client_endpoint(self->config->client),
-                                 (long long)(silent_ms / 1000), self->config->name,
-                                 self->config->job));
+        end(self,
+            weir_error_set(self->err, WEIR_ETIMEOUT,
+                           "no answer from %s for %lld s; job '%s' may run on; see: weir "
+                           "describe %s",
+                           weir_client_endpoint(self->config->client),
+                           (long long)(silent_ms / 1000), self->config->name, self->config->job));
     else
         end(self, weir_error_set(self->err, error->code, "%s", error->text));
 }
@@ -214,8 +216,10 @@ static int write_rows(follower *self, const Weir__Proto__Rows *rows)
                      self->config->name, (unsigned long long)self->position,
                      (unsigned long long)rows->position);
     self->position = end_position;
-    erase_line(self);
-    fflush(stderr);
+    if (self->line_is_shown && isatty(STDOUT_FILENO)) {
+        erase_line(self);
+        fflush(stderr);
+    }
     if (weir_file_write_all(STDOUT_FILENO, rows->text.data + skip, rows->text.len - (size_t)skip,
                             self->err) == 0)
         return 0;
@@ -229,7 +233,8 @@ static void on_rows(void *data, const weir_envelope *reply, const weir_error *er
     if (self->rows_ended)
         return;
     if (error != NULL || reply->body_case != WEIR__PROTO__ENVELOPE__BODY_ROWS) {
-        /* Asked again with the next news about the job, not at once: the answer may come at once. */
+        /* Asked again with the next news about the job, not at once: the answer may come at once.
+         */
         self->rows_wait = error != NULL && is_passing(error->code) && !self->has_ended;
         self->rows_ended = !self->rows_wait;
         check_end(self);
@@ -293,8 +298,7 @@ static void cancel(follower *self)
     body.job = (char *)(uintptr_t)self->config->job;
     request.body_case = WEIR__PROTO__ENVELOPE__BODY_CANCEL_JOB;
     request.cancel_job = &body;
-    int rc =
-        weir_client_request(self->config->client, &request, 0, on_cancelled, self, self->err);
+    int rc = weir_client_request(self->config->client, &request, 0, on_cancelled, self, self->err);
     if (rc != 0)
         end(self, rc);
 }

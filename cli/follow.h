@@ -1,5 +1,6 @@
-/* cli/follow.h -- waits for a job as its attached client: its printed rows go to stdout, its progress to
- * stderr, Ctrl-C cancels it (after a question, where there is a terminal to answer on). */
+/* cli/follow.h -- waits for a job as its attached client: its printed rows go to stdout, its
+ * progress to stderr, Ctrl-C cancels it (after a question, where there is a terminal to answer on).
+ */
 #ifndef CLI_FOLLOW_H
 #define CLI_FOLLOW_H
 
@@ -10,13 +11,13 @@
 
 typedef struct weir_follow_config {
     weir_client *client;
-    const char *job;   /* id */
-    const char *name;  /* for questions */
-    bool fetch_rows;   /* there are rows of print: to fetch */
-    bool show_states;  /* one line per change of state on stderr */
-    bool show_line;    /* one line, rewritten: stderr is a terminal */
-    bool ask;          /* stdin is a terminal that the job does not read */
-    int signal_fd;     /* gives SIGINT (and SIGTERM, which never asks); -1: none */
+    const char *job;  /* id */
+    const char *name; /* for questions */
+    bool fetch_rows;  /* there are rows of print: to fetch */
+    bool show_states; /* one line per change of state on stderr */
+    bool show_line;   /* one line, rewritten: stderr is a terminal */
+    bool ask;         /* stdin is a terminal that the job does not read */
+    int signal_fd;    /* gives SIGINT (and SIGTERM, which never asks); -1: none */
 } weir_follow_config;
 
 typedef struct weir_followed {
@@ -25,10 +26,10 @@ typedef struct weir_followed {
     bool is_stdout_closed; /* whoever read the rows is gone: the job was cancelled */
 } weir_followed;
 
-/* 0: the job has ended, or the user left (is_abandoned). WEIR_ETIMEOUT: the cluster is silent, the job
- * may run on. */
-int weir_follow(const weir_follow_config *config, weir_followed *ret, weir_error *err)
-    WEIR_MUST_CHECK;
+/* 0: the job has ended, or the user left (is_abandoned). WEIR_ETIMEOUT: the cluster is silent, the
+ * job may run on. */
+int weir_follow(const weir_follow_config *config, weir_followed *ret,
+                weir_error *err) WEIR_MUST_CHECK;
 void weir_followed_deinit(weir_followed *followed);
 
 #endif

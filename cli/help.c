@@ -78,9 +78,8 @@ int weir_verb_help(const weir_arguments *arguments)
             return weir_message_fail(WEIR_EINVALID,
                                      "weir help: there is no verb '%.80s'; did you mean '%s'?",
                                      first, near);
-        return weir_message_fail(WEIR_EINVALID,
-                                 "weir help: there is no verb '%.80s'; `weir help` shows all",
-                                 first);
+        return weir_message_fail(
+            WEIR_EINVALID, "weir help: there is no verb '%.80s'; `weir help` shows all", first);
     }
     weir_help_command(command, &text);
     return weir_output_text(&text);
@@ -138,14 +137,13 @@ void weir_help_completion(weir_buffer *out)
     size_t count;
     const weir_command *commands = weir_commands(&count);
 
-    weir_buffer_puts(out,
-                     "# bash completion for weir; made by `weir completion bash`\n"
-                     "_weir()\n{\n"
-                     "    local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}\n"
-                     "    local options='' words='' files=1\n"
-                     "    COMPREPLY=()\n"
-                     "    if ((COMP_CWORD == 1)); then\n"
-                     "        COMPREPLY=($(compgen -W '");
+    weir_buffer_puts(out, "# bash completion for weir; made by `weir completion bash`\n"
+                          "_weir()\n{\n"
+                          "    local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}\n"
+                          "    local options='' words='' files=1\n"
+                          "    COMPREPLY=()\n"
+                          "    if ((COMP_CWORD == 1)); then\n"
+                          "        COMPREPLY=($(compgen -W '");
     put_first_words(out);
     weir_buffer_puts(out, "' -- \"$word\"))\n        return\n    fi\n"
                           "    if [[ $verb == cluster ]]; then\n"
@@ -162,16 +160,17 @@ void weir_help_completion(weir_buffer *out)
                            commands[i].choices == NULL ? "" : commands[i].choices,
                            commands[i].choices == NULL ? 1 : 0);
     }
-    weir_buffer_puts(out, "    esac\n"
-                          "    if [[ $word == -* ]]; then\n"
-                          "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
-                          "    elif ((files)) || [[ ${COMP_WORDS[COMP_CWORD-1]} == --@(config|dir|log) "
-                          "]]; then\n"
-                          "        COMPREPLY=($(compgen -f -- \"$word\"))\n"
-                          "    else\n"
-                          "        COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
-                          "    fi\n}\n"
-                          "complete -o filenames -F _weir weir\n");
+    weir_buffer_puts(out,
+                     "    esac\n"
+                     "    if [[ $word == -* ]]; then\n"
+                     "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
+                     "    elif ((files)) || [[ ${COMP_WORDS[COMP_CWORD-1]} == --@(config|dir|log) "
+                     "]]; then\n"
+                     "        COMPREPLY=($(compgen -f -- \"$word\"))\n"
+                     "    else\n"
+                     "        COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+                     "    fi\n}\n"
+                     "complete -o filenames -F _weir weir\n");
 }
 
 int weir_verb_completion(const weir_arguments *arguments)

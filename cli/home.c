@@ -11,8 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int WEIR_PRINTF(4, 5)
-    put(char *out, size_t size, weir_error *err, const char *format, ...)
+static int WEIR_PRINTF(4, 5) put(char *out, size_t size, weir_error *err, const char *format, ...)
 {
     va_list args;
 
@@ -101,10 +100,11 @@ int weir_home_include(const char *fallback, char *out, size_t size, weir_error *
     rc = fallback == NULL ? -1 : put(header, sizeof header, err, "%s/weir/weir.h", fallback);
     if (rc == 0 && weir_file_exists(header))
         return put(out, size, err, "%s", fallback);
-    return weir_error_set(err, WEIR_ENOT_FOUND,
-                          "weir/weir.h: not found beside %s (in ../include, ../../include); install "
-                          "the headers there, or give a compiled job: weir run job.so",
-                          executable);
+    return weir_error_set(
+        err, WEIR_ENOT_FOUND,
+        "weir/weir.h: not found beside %s (in ../include, ../../include); install "
+        "the headers there, or give a compiled job: weir run job.so",
+        executable);
 }
 
 int weir_home_absolute(const char *path, char *out, size_t size, weir_error *err)

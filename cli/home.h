@@ -15,15 +15,15 @@ int weir_home_path(const char *name, char *out, size_t size, weir_error *err) WE
 int weir_home_cache(char *out, size_t size, weir_error *err) WEIR_MUST_CHECK;
 /* The absolute path of the running executable. */
 int weir_home_executable(char *out, size_t size, weir_error *err) WEIR_MUST_CHECK;
-/* The directory that holds weir/weir.h: of an installation or a source tree around the executable, else
- * `fallback`. */
-int weir_home_include(const char *fallback, char *out, size_t size, weir_error *err)
-    WEIR_MUST_CHECK;
+/* The directory that holds weir/weir.h: of an installation or a source tree around the executable,
+ * else `fallback`. */
+int weir_home_include(const char *fallback, char *out, size_t size,
+                      weir_error *err) WEIR_MUST_CHECK;
 /* Absolute, without following links; the path need not exist. */
 int weir_home_absolute(const char *path, char *out, size_t size, weir_error *err) WEIR_MUST_CHECK;
-/* A whole small file, replaced at once but not synced: nothing is lost with it that could not be made
- * again. Its directory is made. */
-int weir_home_write(const char *path, const void *bytes, size_t size, weir_error *err)
-    WEIR_MUST_CHECK;
+/* A whole small file, replaced at once but not synced: nothing is lost with it that could not be
+ * made again. Its directory is made. */
+int weir_home_write(const char *path, const void *bytes, size_t size,
+                    weir_error *err) WEIR_MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
-/* cli/job_build.c -- parent and child are joined by a pipe. The child writes one answer and its end: a
- * zero and the packed graph, or an error's code and text. Less than a code means that it died. */
+/* cli/job_build.c -- parent and child are joined by a pipe. The child writes one answer and its
+ * end: a zero and the packed graph, or an error's code and text. Less than a code means that it
+ * died. */
 #include "cli/job_build.h"
 
 #include "base/clock.h"
@@ -67,6 +68,11 @@ _Noreturn static void run_child(const weir_job_build_config *config, int fd)
     weir_buffer graph = WEIR_BUFFER_INIT;
     weir_error error = WEIR_ERROR_INIT;
 
+    /* A crash ends this process, whoever wanted to hear of crashes in the one it was forked from.
+     */
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    for (size_t i = 0; i < WEIR_COUNT(crashes); i++)
+        signal(crashes[i], SIG_DFL);
     /* What the build function prints is not a row of the job. */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     int32_t code = build_here(config, &graph, &error);
@@ -106,7 +112,8 @@ static int read_answer(const weir_job_build_config *config, int fd, weir_buffer 
         if (left <= 0 || answer->size > ANSWER_MAX)
             return weir_error_set(err, left <= 0 ? WEIR_ETIMEOUT : WEIR_ETOO_LARGE,
                                   "%s: its build function %s; nothing was started", config->shown,
-                                  left <= 0 ? "did not return within 60 s" : "made too large a graph");
+                                  left <= 0 ? "did not return within 60 s"
+                                            : "made too large a graph");
         if (poll(&item, 1, (int)left) <= 0)
             continue;
         int rc = weir_buffer_reserve(answer, READ_SIZE);
@@ -159,8 +166,7 @@ static int build_in_child(const weir_job_build_config *config, weir_buffer *ret,
     if (child < 0) {
         int saved = errno;
         close(ends[0]);
-        return weir_error_errno(err, saved, "%s: no process for its build function",
-                                config->shown);
+        return weir_error_errno(err, saved, "%s: no process for its build function", config->shown);
     }
     int rc = read_answer(config, ends[0], &answer, err);
     close(ends[0]);

@@ -26,8 +26,8 @@ typedef struct weir_built_job {
 } weir_built_job;
 
 /* Before any thread is started. Fork happens here. */
-int weir_job_build(const weir_job_build_config *config, weir_built_job *ret, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_job_build(const weir_job_build_config *config, weir_built_job *ret,
+                   weir_error *err) WEIR_MUST_CHECK;
 void weir_built_job_deinit(weir_built_job *job);
 
 #endif

@@ -28,16 +28,16 @@ static int find_object(const weir_arguments *arguments, weir_job_source *ret, we
     if (ends_with(file, ".so"))
         return weir_home_absolute(file, ret->path, sizeof ret->path, err);
     if (!ends_with(file, ".c"))
-        return weir_error_set(err, WEIR_EINVALID,
-                              "weir %s: expected FILE.c or FILE.so; found %s; a job is written in C: "
-                              "see docs/job-api.md",
-                              arguments->command->name,
-                              weir_format_quoted(file, quoted, sizeof quoted));
+        return weir_error_set(
+            err, WEIR_EINVALID,
+            "weir %s: expected FILE.c or FILE.so; found %s; a job is written in C: "
+            "see docs/job-api.md",
+            arguments->command->name, weir_format_quoted(file, quoted, sizeof quoted));
     int rc = weir_home_include(arguments->include_dir, include_dir, sizeof include_dir, err);
     if (rc == 0)
         rc = weir_compile(file, include_dir, &compiled, err);
-    if (rc == 0 && (size_t)snprintf(ret->path, sizeof ret->path, "%s", compiled.path) >=
-                       sizeof ret->path)
+    if (rc == 0 &&
+        (size_t)snprintf(ret->path, sizeof ret->path, "%s", compiled.path) >= sizeof ret->path)
         rc = weir_error_set(err, WEIR_ETOO_LARGE, "%s: path too long", compiled.path);
     return rc;
 }
@@ -46,8 +46,7 @@ static int find_object(const weir_arguments *arguments, weir_job_source *ret, we
 static int read_params(const weir_arguments *arguments, weir_arena *arena,
                        weir_job_build_config *config, weir_error *err)
 {
-    weir_graph_option *params =
-        weir_arena_alloc(arena, (arguments->ngiven + 1) * sizeof *params);
+    weir_graph_option *params = weir_arena_alloc(arena, (arguments->ngiven + 1) * sizeof *params);
     const char *value;
     char quoted[WEIR_QUOTED_MAX];
 
@@ -60,8 +59,7 @@ static int read_params(const weir_arguments *arguments, weir_arena *arena,
         if (equals == NULL || equals == value)
             return weir_error_set(err, WEIR_EINVALID, "--set: expected name=value; found %s",
                                   weir_format_quoted(value, quoted, sizeof quoted));
-        params[config->nparams].name =
-            weir_arena_strndup(arena, value, (size_t)(equals - value));
+        params[config->nparams].name = weir_arena_strndup(arena, value, (size_t)(equals - value));
         params[config->nparams].value = equals + 1;
         if (params[config->nparams++].name == NULL)
             return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for --set");

@@ -1,5 +1,5 @@
-/* cli/job_source.h -- the job that a command line names: FILE.c is compiled, FILE.so taken as it is,
- * then its graph is built with the options of the command (--set, -p, --name). */
+/* cli/job_source.h -- the job that a command line names: FILE.c is compiled, FILE.so taken as it
+ * is, then its graph is built with the options of the command (--set, -p, --name). */
 #ifndef CLI_JOB_SOURCE_H
 #define CLI_JOB_SOURCE_H
 

@@ -57,7 +57,8 @@ static int ask_detail(weir_client *client, const char *job, weir_envelope **ret,
     body.job = (char *)(uintptr_t)job;
     request.body_case = WEIR__PROTO__ENVELOPE__BODY_DESCRIBE_JOB;
     request.describe_job = &body;
-    int rc = weir_client_call(client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_JOB_DETAIL, ret, err);
+    int rc =
+        weir_client_call(client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_JOB_DETAIL, ret, err);
     if (rc == 0 && (*ret)->job_detail->summary == NULL) {
         weir_proto_free(&(*ret)->base);
         *ret = NULL;
@@ -115,8 +116,9 @@ int weir_verb_list(const weir_arguments *arguments)
             json_array_append_new(jobs, weir_job_summary_json(reply->job_list->jobs[i]));
         code = weir_output_json(jobs);
     } else if (reply->job_list->n_jobs == 0) {
-        weir_message(weir_arguments_has(arguments, "all") ? "no jobs"
-                                                          : "no job is running; -a shows ended ones");
+        weir_message(weir_arguments_has(arguments, "all")
+                         ? "no jobs"
+                         : "no job is running; -a shows ended ones");
         code = WEIR_EXIT_DONE;
     } else {
         code = tell_list(reply->job_list);
@@ -181,8 +183,9 @@ static void put_subtask(weir_table *table, const Weir__Proto__TaskSummary *task,
 
 static int tell_detail(const Weir__Proto__JobDetail *detail)
 {
-    static const char *const headings[] = {"TASK", ">SUBTASK", "STATE", ">IN", ">OUT",
-                                           ">QUEUED", ">BACKPRESSURE", "TASKMANAGER", ">RUNNER"};
+    static const char *const headings[] = {"TASK",          ">SUBTASK",    "STATE",
+                                           ">IN",           ">OUT",        ">QUEUED",
+                                           ">BACKPRESSURE", "TASKMANAGER", ">RUNNER"};
     weir_buffer text = WEIR_BUFFER_INIT;
     weir_table *table = weir_table_new(headings, WEIR_COUNT(headings));
 
@@ -259,7 +262,8 @@ int weir_verb_cancel(const weir_arguments *arguments)
     int format = 0;
     int rc = begin(arguments, &session, &format, &error);
 
-    if (rc == 0) /* a name or the beginning of an id becomes the id: it must not change on the way */
+    if (rc ==
+        0) /* a name or the beginning of an id becomes the id: it must not change on the way */
         rc = ask_detail(session.client, arguments->words[0], &reply, &error);
     if (rc == 0 && weir_progress_is_ended(reply->job_detail->summary->state))
         rc = weir_error_set(&error, WEIR_EINVALID, "job '%s' has ended already: it is %s",

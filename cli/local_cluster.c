@@ -1,18 +1,14 @@
 #include "cli/local_cluster.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "dispatcher/daemon.h"
 #include "jobmanager/daemon.h"
 #include "taskmanager/daemon.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #define STOP_MS 2000
 
@@ -31,7 +27,7 @@ struct weir_local_cluster {
     pthread_cond_t changed;
     weir_config *config;
     char dispatcher[64], jobmanager[64]; /* endpoints */
-    char directory[64];                  /* of artifacts: the runner loads them from files */
+    char *artifacts;                     /* folder */
     role_thread roles[ROLES];
 };
 
@@ -81,8 +77,8 @@ static int run_taskmanager(role_thread *self, weir_error *err)
         .dispatcher = self->cluster->dispatcher,
         .local = true,
         .log_path = "",
-        .log_directory = self->cluster->directory,
-        .artifact_directory = self->cluster->directory,
+        .log_directory = self->cluster->artifacts,
+        .artifact_directory = self->cluster->artifacts,
         .ready = on_ready,
         .ready_data = self,
     };
@@ -92,7 +88,7 @@ static int run_taskmanager(role_thread *self, weir_error *err)
 static void *run_role(void *data)
 {
     static int (*const run[ROLES])(role_thread *, weir_error *) = {run_dispatcher, run_jobmanager,
-                                                                  run_taskmanager};
+                                                                   run_taskmanager};
     role_thread *self = data;
     weir_error error = WEIR_ERROR_INIT;
 
@@ -145,45 +141,34 @@ static int wait_ready(weir_local_cluster *cluster, enum role role, weir_error *e
 /* ---- start and stop ---- */
 
 static int prepare(weir_local_cluster *cluster, const weir_config *config, uint32_t slots,
-                   weir_error *err)
+                   const char *artifacts, weir_error *err)
 {
     char number[16];
-    const char *parent = getenv("TMPDIR");
 
     snprintf(cluster->dispatcher, sizeof cluster->dispatcher, "inproc://dispatcher-%p",
              (void *)cluster);
     snprintf(cluster->jobmanager, sizeof cluster->jobmanager, "inproc://jobmanager-%p",
              (void *)cluster);
-    if (parent == NULL || parent[0] != '/' ||
-        (size_t)snprintf(cluster->directory, sizeof cluster->directory, "%s/weir-XXXXXX", parent) >=
-            sizeof cluster->directory)
-        snprintf(cluster->directory, sizeof cluster->directory, "/tmp/weir-XXXXXX");
+    cluster->artifacts = weir_strdup(artifacts);
     cluster->config = weir_config_clone(config);
-    if (cluster->config == NULL)
+    if (cluster->config == NULL || cluster->artifacts == NULL)
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the local cluster");
     snprintf(number, sizeof number, "%u", slots);
-    int rc =
-        weir_config_set(cluster->config, "taskmanager.numberOfTaskSlots", number, "weir run", err);
-    if (rc == 0 && mkdtemp(cluster->directory) == NULL)
-        rc = weir_error_errno(err, errno, "%s: no directory for the local cluster",
-                              cluster->directory);
-    if (rc != 0)
-        cluster->directory[0] = '\0';
-    return rc;
+    return weir_config_set(cluster->config, "taskmanager.numberOfTaskSlots", number, "weir run",
+                           err);
 }
 
 static void destroy(weir_local_cluster *cluster)
 {
-    if (cluster->directory[0] != '\0' && weir_file_remove_tree(cluster->directory, NULL) != 0)
-        cluster->directory[0] = '\0'; /* what is left there is the system's to clean */
     weir_config_destroy(&cluster->config);
+    weir_free(cluster->artifacts);
     pthread_cond_destroy(&cluster->changed);
     pthread_mutex_destroy(&cluster->lock);
     weir_free(cluster);
 }
 
-int weir_local_cluster_start(const weir_config *config, uint32_t slots, weir_local_cluster **ret,
-                             weir_error *err)
+int weir_local_cluster_start(const weir_config *config, uint32_t slots, const char *artifacts,
+                             weir_local_cluster **ret, weir_error *err)
 {
     weir_local_cluster *cluster = weir_calloc(1, sizeof *cluster);
 
@@ -191,7 +176,7 @@ int weir_local_cluster_start(const weir_config *config, uint32_t slots, weir_loc
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the local cluster");
     pthread_mutex_init(&cluster->lock, NULL);
     pthread_cond_init(&cluster->changed, NULL);
-    int rc = prepare(cluster, config, slots, err);
+    int rc = prepare(cluster, config, slots, artifacts, err);
     if (rc != 0) {
         destroy(cluster);
         return rc;
@@ -208,8 +193,6 @@ int weir_local_cluster_start(const weir_config *config, uint32_t slots, weir_loc
         rc = wait_ready(cluster, JOBMANAGER, err);
     if (rc == 0)
         rc = wait_ready(cluster, TASKMANAGER, err);
-    if (rc != 0 && weir_file_remove_tree(cluster->directory, NULL) != 0)
-        cluster->directory[0] = '\0';
     return rc;
 }
 
@@ -237,14 +220,11 @@ bool weir_local_cluster_stop(weir_local_cluster **cluster, weir_client **client)
 
     request.body_case = WEIR__PROTO__ENVELOPE__BODY_STOP_CLUSTER;
     request.stop_cluster = &body;
-    int rc = weir_client_call(*client, &request, STOP_MS, WEIR__PROTO__ENVELOPE__BODY_ACK, NULL,
-                              NULL);
+    int rc =
+        weir_client_call(*client, &request, STOP_MS, WEIR__PROTO__ENVELOPE__BODY_ACK, NULL, NULL);
     weir_client_close(client);
-    if (rc != 0 || !join_all(*cluster)) {
-        if (weir_file_remove_tree((*cluster)->directory, NULL) != 0)
-            (*cluster)->directory[0] = '\0';
+    if (rc != 0 || !join_all(*cluster))
         return false;
-    }
     destroy(*cluster);
     *cluster = NULL;
     return true;

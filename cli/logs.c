@@ -26,8 +26,8 @@ static const char *last_lines(const char *text, int lines)
     return text + at;
 }
 
-/* TaskManagers of a cluster on this host are called as in its pid files; the dispatcher counts in its
- * own order. True: `out` is the process's id there. */
+/* TaskManagers of a cluster on this host are called as in its pid files; the dispatcher counts in
+ * its own order. True: `out` is the process's id there. */
 static bool find_member(weir_session *session, const char *what, char *out, size_t size)
 {
     Weir__Proto__ClusterStatus body = WEIR__PROTO__CLUSTER_STATUS__INIT;

@@ -1,5 +1,5 @@
-/* cli/message.h -- what the command line says to people, on stderr, and exit codes. Every error is one
- * whole line `where: error: what; what was found; what to do`. */
+/* cli/message.h -- what the command line says to people, on stderr, and exit codes. Every error is
+ * one whole line `where: error: what; what was found; what to do`. */
 #ifndef CLI_MESSAGE_H
 #define CLI_MESSAGE_H
 
@@ -15,8 +15,8 @@ enum weir_exit {
 
 /* The exit code for an enum weir_code. */
 int weir_exit_of(int code);
-/* The lines of an error as they are shown: lines that hold ": error: " already, and those that follow
- * one, stay as they are; others get "weir: error: " in front. Returns the exit code. */
+/* The lines of an error as they are shown: lines that hold ": error: " already, and those that
+ * follow one, stay as they are; others get "weir: error: " in front. Returns the exit code. */
 int weir_message_error(const weir_error *err);
 /* The same with a text of its own. */
 int weir_message_fail(int code, const char *format, ...) WEIR_PRINTF(2, 3);

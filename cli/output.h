@@ -1,4 +1,5 @@
-/* cli/output.h -- what goes to stdout: whole texts and JSON documents; and how numbers are shown. */
+/* cli/output.h -- what goes to stdout: whole texts and JSON documents; and how numbers are shown.
+ */
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 

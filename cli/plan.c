@@ -9,8 +9,8 @@
 
 int weir_verb_plan(const weir_arguments *arguments)
 {
-    static int (*const print[])(const weir_graph *, const weir_task_plan *, weir_buffer *) = {
-        weir_plan_text, weir_plan_json, weir_plan_dot};
+    static int (*const print[])(const weir_graph *, const weir_task_plan *,
+                                weir_buffer *) = {weir_plan_text, weir_plan_json, weir_plan_dot};
     weir_error error = WEIR_ERROR_INIT;
     weir_job_source source = {.shown = NULL};
     weir_config *config = NULL;

@@ -75,8 +75,8 @@ static int set_files(posix_spawn_file_actions_t *actions, const weir_process_spa
     if (rc == 0 && spawn->ready_fd >= 0)
         rc = posix_spawn_file_actions_adddup2(actions, spawn->ready_fd, READY_FD);
     if (rc == 0)
-        rc = posix_spawn_file_actions_addclosefrom_np(
-            actions, spawn->ready_fd >= 0 ? READY_FD + 1 : READY_FD);
+        rc = posix_spawn_file_actions_addclosefrom_np(actions, spawn->ready_fd >= 0 ? READY_FD + 1
+                                                                                    : READY_FD);
     return rc;
 }
 
@@ -94,17 +94,17 @@ int weir_process_spawn_daemon(const weir_process_spawn *spawn, pid_t *ret_pid, w
         if (rc == 0)
             rc = set_signals(&attributes);
         if (rc == 0)
-            rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK |
-                                                           POSIX_SPAWN_SETSIGDEF |
-                                                           POSIX_SPAWN_SETSID);
+            rc = posix_spawnattr_setflags(
+                &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
         if (rc == 0)
             rc = posix_spawn(ret_pid, spawn->path, &actions, &attributes,
                              (char *const *)(uintptr_t)spawn->argv, spawn->environment);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
-    return rc == 0 ? 0 : weir_error_errno(err, rc, "%s: cannot be started (log %s)", spawn->path,
-                                          spawn->log_path);
+    return rc == 0 ? 0
+                   : weir_error_errno(err, rc, "%s: cannot be started (log %s)", spawn->path,
+                                      spawn->log_path);
 }
 
 static bool read_proc(pid_t pid, const char *name, char *out, size_t size)

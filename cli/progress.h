@@ -1,5 +1,5 @@
-/* cli/progress.h -- a job's progress in words: the line that is rewritten on a terminal, and the last
- * line. Pure. */
+/* cli/progress.h -- a job's progress in words: the line that is rewritten on a terminal, and the
+ * last line. Pure. */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 

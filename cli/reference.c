@@ -1,5 +1,5 @@
-/* cli/reference.c -- `weir config` and `weir connectors`: documentation made from the tables that the
- * program itself runs by. */
+/* cli/reference.c -- `weir config` and `weir connectors`: documentation made from the tables that
+ * the program itself runs by. */
 #include "cli/verbs.h"
 
 #include "base/memory.h"
@@ -20,10 +20,14 @@ enum config_format { CONFIG_TEXT, CONFIG_JSON, CONFIG_YAML };
 static const char *type_name(const weir_option *option)
 {
     static const char *const names[] = {
-        [WEIR_OPTION_STRING] = "string",     [WEIR_OPTION_INT] = "integer",
-        [WEIR_OPTION_DOUBLE] = "number",     [WEIR_OPTION_BOOL] = "true|false",
-        [WEIR_OPTION_DURATION] = "duration", [WEIR_OPTION_SIZE] = "size",
-        [WEIR_OPTION_ENUM] = "",             [WEIR_OPTION_PORT_RANGE] = "port or range",
+        [WEIR_OPTION_STRING] = "string",
+        [WEIR_OPTION_INT] = "integer",
+        [WEIR_OPTION_DOUBLE] = "number",
+        [WEIR_OPTION_BOOL] = "true|false",
+        [WEIR_OPTION_DURATION] = "duration",
+        [WEIR_OPTION_SIZE] = "size",
+        [WEIR_OPTION_ENUM] = "",
+        [WEIR_OPTION_PORT_RANGE] = "port or range",
     };
 
     return option->type == WEIR_OPTION_ENUM ? option->choices : names[option->type];
@@ -83,8 +87,8 @@ static int tell_key(const weir_config *config, const char *key, int format)
         return weir_message_fail(WEIR_EINVALID, "weir config: unknown key %s; did you mean '%s'?",
                                  quoted, near);
     if (option == NULL)
-        return weir_message_fail(WEIR_EINVALID,
-                                 "weir config: unknown key %s; `weir config` shows all keys", quoted);
+        return weir_message_fail(
+            WEIR_EINVALID, "weir config: unknown key %s; `weir config` shows all keys", quoted);
     if (format == CONFIG_JSON)
         return weir_output_json(option_json(config, option));
     return tell_options(config, option, 1, format);
@@ -126,8 +130,8 @@ static json_t *connector_json(const weir_connector *connector)
                                option->fallback == NULL, "source", (int)option->source, "sink",
                                (int)option->sink, "meaning", option->meaning));
     }
-    return json_pack("{s:s, s:o, s:s, s:s, s:b, s:b, s:b, s:o}", "name", connector->name,
-                     "aliases", aliases, "meaning", connector->meaning, "path",
+    return json_pack("{s:s, s:o, s:s, s:s, s:b, s:b, s:b, s:o}", "name", connector->name, "aliases",
+                     aliases, "meaning", connector->meaning, "path",
                      connector->path_meaning == NULL ? "" : connector->path_meaning, "source",
                      (int)connector->source, "sink", (int)connector->sink, "local_only",
                      (int)connector->local_only, "options", options);
@@ -140,11 +144,12 @@ static const char *use_of(bool source, bool sink)
 
 static void put_connector(weir_buffer *out, const weir_connector *connector)
 {
-    weir_buffer_printf(out, "%s:%s  (%s%s)\n    %s\n", connector->name,
-                       connector->path_meaning == NULL || strcmp(connector->path_meaning, "none") == 0 ? ""
-                                                                                            : "PATH",
-                       use_of(connector->source, connector->sink),
-                       connector->local_only ? "; in local jobs only" : "", connector->meaning);
+    weir_buffer_printf(
+        out, "%s:%s  (%s%s)\n    %s\n", connector->name,
+        connector->path_meaning == NULL || strcmp(connector->path_meaning, "none") == 0 ? ""
+                                                                                        : "PATH",
+        use_of(connector->source, connector->sink),
+        connector->local_only ? "; in local jobs only" : "", connector->meaning);
     for (size_t i = 0; connector->aliases != NULL && connector->aliases[i] != NULL; i++)
         weir_buffer_printf(out, "    also called %s:\n", connector->aliases[i]);
     if (connector->path_meaning != NULL && strcmp(connector->path_meaning, "none") != 0)
@@ -171,10 +176,9 @@ static int fail_unknown(const char *name)
 
     for (size_t i = 0; catalog->connectors[i] != NULL; i++)
         weir_buffer_printf(&known, "%s%s", i == 0 ? "" : ", ", catalog->connectors[i]->name);
-    int code = weir_message_fail(WEIR_ENOT_FOUND,
-                                 "weir connectors: there is no connector %s; known are: %s",
-                                 weir_format_quoted(name, quoted, sizeof quoted),
-                                 weir_buffer_text(&known));
+    int code = weir_message_fail(
+        WEIR_ENOT_FOUND, "weir connectors: there is no connector %s; known are: %s",
+        weir_format_quoted(name, quoted, sizeof quoted), weir_buffer_text(&known));
     weir_buffer_deinit(&known);
     return code;
 }

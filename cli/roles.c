@@ -1,11 +1,12 @@
-/* cli/roles.c -- the daemons' words: configuration, log and readiness around their run functions. */
+/* cli/roles.c -- the daemons' words: configuration, log and readiness around their run functions.
+ */
 #include "cli/verbs.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/cluster_directory.h"
 #include "cli/message.h"
 #include "cli/settings.h"
-#include "base/file.h"
 #include "dispatcher/daemon.h"
 #include "jobmanager/daemon.h"
 #include "taskmanager/daemon.h"

@@ -1,5 +1,5 @@
-/* cli/run.c -- `weir run`: from a file to a job that ends. With a cluster and without one the path is
- * the same: build, submit, follow; without one the cluster is in this process. */
+/* cli/run.c -- `weir run`: from a file to a job that ends. With a cluster and without one the path
+ * is the same: build, submit, follow; without one the cluster is in this process. */
 #include "cli/verbs.h"
 
 #include "actors/reactor.h"
@@ -14,8 +14,10 @@
 #include "cli/progress.h"
 #include "cli/settings.h"
 #include "cli/submission.h"
+#include "taskmanager/crash.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +31,7 @@ typedef struct run {
     bool is_local, is_attached, is_quiet, is_json;
     char endpoint[WEIR_ENDPOINT_MAX];
     weir_job_source source;
+    weir_artifact artifact;
     weir_local_cluster *cluster; /* local mode */
     weir_client *client;
     char job[WEIR_ID_HEX];
@@ -74,7 +77,8 @@ static int prepare(run *self, weir_error *err)
     self->is_quiet = weir_arguments_has(self->arguments, "quiet");
     self->is_attached = !weir_arguments_has(self->arguments, "detached") &&
                         (self->is_local || weir_config_bool(self->config, "execution.attached"));
-    return weir_job_source_open(self->arguments, self->config, self->is_local, &self->source, err);
+    rc = weir_job_source_open(self->arguments, self->config, self->is_local, &self->source, err);
+    return rc == 0 ? weir_artifact_read_file(self->source.path, &self->artifact, err) : rc;
 }
 
 /* From here on signals come through a descriptor. SIGTERM ends a local job in order; a client of a
@@ -100,7 +104,10 @@ static int connect_to_cluster(run *self, weir_error *err)
     const char *endpoint = self->endpoint;
 
     if (self->is_local) {
-        int rc = weir_local_cluster_start(self->config, self->source.job.plan->slots,
+        char artifacts[PATH_MAX];
+        int rc = weir_artifact_keep(&self->artifact, artifacts, err);
+        if (rc == 0)
+            rc = weir_local_cluster_start(self->config, self->source.job.plan->slots, artifacts,
                                           &self->cluster, err);
         if (rc != 0)
             return rc;
@@ -118,7 +125,7 @@ static int submit(run *self, weir_error *err)
 {
     weir_submission submission = {
         .job = &self->source.job,
-        .path = self->source.path,
+        .artifact = &self->artifact,
         .artifact_name = self->source.shown,
         .config = self->config,
         .attached = self->is_attached && weir_job_source_uses(&self->source, "print", true),
@@ -158,8 +165,9 @@ static int tell_end(const run *self, const weir_followed *followed)
 
     if (followed->is_abandoned)
         return weir_message_fail(WEIR_ECANCELLED,
-                                 self->is_local ? "job '%s' was left before its end"
-                                                : "job '%s' is being cancelled; see: weir describe %s",
+                                 self->is_local
+                                     ? "job '%s' was left before its end"
+                                     : "job '%s' is being cancelled; see: weir describe %s",
                                  name, self->job);
     const Weir__Proto__JobSummary *summary = followed->detail->job_detail->summary;
     bool is_done = strcmp(summary->state, "FINISHED") == 0;
@@ -203,11 +211,16 @@ static int follow(run *self)
 static int run_job(run *self)
 {
     weir_error error = WEIR_ERROR_INIT;
-    int rc = submit(self, &error);
+    int code;
 
-    if (rc != 0)
-        return weir_message_error(&error);
-    return self->is_attached ? follow(self) : tell_detached(self);
+    if (self->is_local) /* the job's code runs in this process: its crash or exit() is told */
+        weir_crash_install(0);
+    if (submit(self, &error) != 0)
+        code = weir_message_error(&error);
+    else
+        code = self->is_attached ? follow(self) : tell_detached(self);
+    weir_crash_expect_exit();
+    return code;
 }
 
 /* ---- all of it ---- */
@@ -249,6 +262,7 @@ int weir_verb_run(const weir_arguments *arguments)
         code = run_connected(&self);
     if (self.signal_fd >= 0)
         close(self.signal_fd);
+    weir_artifact_deinit(&self.artifact);
     weir_job_source_close(&self.source);
     weir_config_destroy(&self.config);
     return code;

@@ -114,10 +114,21 @@ int weir_settings_load(const weir_arguments *arguments, weir_config **ret, weir_
 bool weir_settings_is_of_job(const char *key)
 {
     static const char *const of_processes[] = {
-        "actors.",    "blob.",     "cluster.",  "dispatcher.",       "env.",
-        "heartbeat.", "jobmanager.", "jobstore.", "rpc.", "security.",
-        "taskmanager.host", "taskmanager.bind-host", "taskmanager.data.port",
-        "taskmanager.numberOfTaskSlots", "taskmanager.network.max-connections",
+        "actors.",
+        "blob.",
+        "cluster.",
+        "dispatcher.",
+        "env.",
+        "heartbeat.",
+        "jobmanager.",
+        "jobstore.",
+        "rpc.",
+        "security.",
+        "taskmanager.host",
+        "taskmanager.bind-host",
+        "taskmanager.data.port",
+        "taskmanager.numberOfTaskSlots",
+        "taskmanager.network.max-connections",
     };
 
     for (size_t i = 0; i < WEIR_COUNT(of_processes); i++)

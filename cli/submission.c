@@ -1,13 +1,10 @@
 #include "cli/submission.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/settings.h"
 #include "proto/codec.h"
 
 #include <stdio.h>
-
-#define ARTIFACT_MAX ((size_t)1 << 30) /* of any configuration: blob.max-size is the cluster's */
 
 static int upload_chunk(weir_client *client, const char *digest, const weir_buffer *content,
                         uint64_t offset, uint64_t *ret_received, bool *ret_complete,
@@ -34,27 +31,30 @@ static int upload_chunk(weir_client *client, const char *digest, const weir_buff
     return 0;
 }
 
-static int upload(weir_client *client, const char *path, const weir_buffer *content,
-                  const char *digest, weir_error *err)
+static int upload(weir_client *client, const weir_submission *submission, weir_error *err)
 {
+    const weir_buffer *content = &submission->artifact->content;
+    const char *name = submission->artifact_name;
     uint64_t offset = 0;
     bool complete = false;
     /* Each answer says how much is there; one that never grows would go round for ever. */
     size_t tries = 2 * (content->size / WEIR_UPLOAD_CHUNK + 1) + 8;
 
     while (!complete && tries-- > 0) {
-        int rc = upload_chunk(client, digest, content, offset, &offset, &complete, err);
+        int rc = upload_chunk(client, submission->artifact->digest, content, offset, &offset,
+                              &complete, err);
 
         if (rc != 0)
-            return weir_error_wrap(err, rc, "%s: upload", path);
+            return weir_error_wrap(err, rc, "%s: upload", name);
         if (!complete && offset >= content->size)
             offset = 0; /* somebody else's upload of the same failed */
     }
-    return complete ? 0
-                    : weir_error_set(err, WEIR_EIO,
-                                     "%s: its upload does not get to its end; see the dispatcher's log: "
-                                     "weir logs dispatcher",
-                                     path);
+    return complete
+               ? 0
+               : weir_error_set(err, WEIR_EIO,
+                                "%s: its upload does not get to its end; see the dispatcher's log: "
+                                "weir logs dispatcher",
+                                name);
 }
 
 /* Pairs point into the configuration. */
@@ -76,8 +76,8 @@ static size_t list_configuration(const weir_config *config, Weir__Proto__KeyValu
     return count;
 }
 
-static int submit(weir_client *client, const weir_submission *submission, const char *digest,
-                  const char *id, weir_error *err)
+static int submit(weir_client *client, const weir_submission *submission, const char *id,
+                  weir_error *err)
 {
     Weir__Proto__SubmitJob body = WEIR__PROTO__SUBMIT_JOB__INIT;
     weir_envelope request = WEIR__PROTO__ENVELOPE__INIT;
@@ -97,13 +97,13 @@ static int submit(weir_client *client, const weir_submission *submission, const 
     body.name = (char *)(uintptr_t)submission->job->graph->name;
     body.graph.data = submission->job->packed.data;
     body.graph.len = submission->job->packed.size;
-    body.artifact = (char *)(uintptr_t)digest;
+    body.artifact = (char *)(uintptr_t)submission->artifact->digest;
     body.artifact_name = (char *)(uintptr_t)submission->artifact_name;
     body.attached = submission->attached;
     request.body_case = WEIR__PROTO__ENVELOPE__BODY_SUBMIT_JOB;
     request.submit_job = &body;
-    int rc = weir_client_call(client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_SUBMIT_REPLY, NULL,
-                              err);
+    int rc =
+        weir_client_call(client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_SUBMIT_REPLY, NULL, err);
     weir_free(pairs);
     weir_free(body.configuration);
     return rc;
@@ -112,19 +112,9 @@ static int submit(weir_client *client, const weir_submission *submission, const 
 int weir_submit(weir_client *client, const weir_submission *submission, char ret_id[WEIR_ID_HEX],
                 weir_error *err)
 {
-    weir_buffer content = WEIR_BUFFER_INIT;
-    char hex[WEIR_DIGEST_HEX];
     weir_id id = weir_id_random();
 
     weir_id_format(&id, ret_id);
-    int rc = weir_file_read(submission->path, ARTIFACT_MAX, &content, err);
-    if (rc == 0) {
-        weir_digest digest = weir_digest_of(content.data, content.size);
-        weir_digest_format(&digest, hex);
-        rc = upload(client, submission->path, &content, hex, err);
-    }
-    if (rc == 0)
-        rc = submit(client, submission, hex, ret_id, err);
-    weir_buffer_deinit(&content);
-    return rc;
+    int rc = upload(client, submission, err);
+    return rc == 0 ? submit(client, submission, ret_id, err) : rc;
 }

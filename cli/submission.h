@@ -4,6 +4,7 @@
 #define CLI_SUBMISSION_H
 
 #include "base/id.h"
+#include "cli/artifact.h"
 #include "cli/client.h"
 #include "cli/job_build.h"
 
@@ -11,7 +12,7 @@
 
 typedef struct weir_submission {
     const weir_built_job *job;
-    const char *path;          /* of the shared object */
+    const weir_artifact *artifact;
     const char *artifact_name; /* a label */
     const weir_config *config; /* what of it is about jobs goes with the job */
     bool attached;             /* somebody will fetch the rows of print: */

@@ -1,5 +1,5 @@
-/* cli/table.h -- a table for people: columns as wide as their widest cell, numbers to the right. Cells
- * come from anywhere: control characters in them are shown as '?'. */
+/* cli/table.h -- a table for people: columns as wide as their widest cell, numbers to the right.
+ * Cells come from anywhere: control characters in them are shown as '?'. */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
 

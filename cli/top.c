@@ -142,9 +142,9 @@ static int put_jobs(top *self, weir_buffer *out)
         weir_table_cell(table, "%s", weir_format_rate(rate_of(self, job), shown, sizeof shown));
         weir_table_cell(table, "%s", weir_format_count(job->records_in, shown, sizeof shown));
         weir_table_cell(table, "%s", weir_format_count(job->records_out, shown, sizeof shown));
-        weir_table_cell(table, "%s",
-                        weir_progress_duration(weir_clock_wall_ms() - job->start_ms, shown,
-                                               sizeof shown));
+        weir_table_cell(
+            table, "%s",
+            weir_progress_duration(weir_clock_wall_ms() - job->start_ms, shown, sizeof shown));
     }
     return put_table(&table, out);
 }
@@ -277,16 +277,15 @@ static int tell_json(const top *self)
         const Weir__Proto__ProcessSummary *process = cluster->processes[i];
         uint64_t resident = self->is_local ? weir_process_resident((pid_t)process->pid) : 0;
 
-        json_array_append_new(
-            processes, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "process", process->process,
-                                 "role", process->role, "pid", (json_int_t)process->pid, "slots",
-                                 (json_int_t)process->slots, "slots_free",
-                                 (json_int_t)process->slots_free, "resident_bytes",
-                                 (json_int_t)resident));
+        json_array_append_new(processes, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "process",
+                                                   process->process, "role", process->role, "pid",
+                                                   (json_int_t)process->pid, "slots",
+                                                   (json_int_t)process->slots, "slots_free",
+                                                   (json_int_t)process->slots_free,
+                                                   "resident_bytes", (json_int_t)resident));
     }
-    return weir_output_json(
-        json_pack("{s:s, s:o, s:o}", "cluster", cluster->cluster, "processes", processes, "jobs",
-                  jobs));
+    return weir_output_json(json_pack("{s:s, s:o, s:o}", "cluster", cluster->cluster, "processes",
+                                      processes, "jobs", jobs));
 }
 
 /* ---- all of it ---- */

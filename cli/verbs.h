@@ -1,5 +1,5 @@
-/* cli/verbs.h -- the functions behind the table of commands (cli/commands.c), a file per group. Each
- * returns the exit code and has told on stderr what went wrong. */
+/* cli/verbs.h -- the functions behind the table of commands (cli/commands.c), a file per group.
+ * Each returns the exit code and has told on stderr what went wrong. */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 

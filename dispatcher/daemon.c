@@ -107,7 +107,9 @@ int weir_dispatcher_run(const weir_dispatcher_daemon_config *config, weir_error 
                                 .bind = config->bind != NULL ? config->bind : bind,
                                 .port_key = config->bind != NULL ? NULL : "dispatcher.rpc.port",
                                 .signals = config->signals};
-    int rc = config->bind != NULL ? 0 : weir_daemon_check_bind(config->config, "dispatcher.bind-host", err);
+    int rc = config->bind != NULL
+                 ? 0
+                 : weir_daemon_check_bind(config->config, "dispatcher.bind-host", err);
     if (rc == 0)
         rc = open_stores(config, &records, &artifacts, err);
     if (rc == 0)

@@ -33,7 +33,8 @@ int weir_jobmanager_run(const weir_jobmanager_daemon_config *config, weir_error 
     char bind[300];
     weir_daemon *daemon = NULL;
 
-    snprintf(bind, sizeof bind, "tcp://%s", weir_config_string(config->config, "jobmanager.bind-host"));
+    snprintf(bind, sizeof bind, "tcp://%s",
+             weir_config_string(config->config, "jobmanager.bind-host"));
     weir_daemon_config frame = {
         .config = config->config,
         .role = "jobmanager",

@@ -16,7 +16,7 @@ typedef struct weir_jobmanager_daemon_config {
 } weir_jobmanager_daemon_config;
 
 /* Returns when it was stopped: 0, or an error. */
-int weir_jobmanager_run(const weir_jobmanager_daemon_config *config, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_jobmanager_run(const weir_jobmanager_daemon_config *config,
+                        weir_error *err) WEIR_MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /* jobmanager/execution.h -- the execution of a job: its graph and tasks, the status and counters of
  * every subtask, the job's own status and history. Pure: no messages, no clock of its own.
  *
- * Status moves forward only, through the tables of graph/status.h; a report that comes late or twice
- * changes nothing. `version` grows with every visible change. */
+ * Status moves forward only, through the tables of graph/status.h; a report that comes late or
+ * twice changes nothing. `version` grows with every visible change. */
 #ifndef JOBMANAGER_EXECUTION_H
 #define JOBMANAGER_EXECUTION_H
 
@@ -20,19 +20,19 @@ typedef struct weir_execution_subtask {
 } weir_execution_subtask;
 
 typedef struct weir_execution {
-    weir_graph *graph;         /* optimized */
+    weir_graph *graph; /* optimized */
     weir_task_plan *plan;
     weir_execution_subtask *subtasks; /* task by task */
     uint32_t nsubtasks;
-    uint32_t *first;           /* by task: index of its subtask 0 */
-    uint32_t status;           /* enum weir_job_status */
+    uint32_t *first; /* by task: index of its subtask 0 */
+    uint32_t status; /* enum weir_job_status */
     uint64_t version;
     struct {
         uint32_t status;
-        int64_t at_ms;         /* wall clock */
+        int64_t at_ms; /* wall clock */
     } history[WEIR_HISTORY_MAX];
     uint32_t nhistory;
-    weir_error error;          /* why it failed; code 0: it did not */
+    weir_error error; /* why it failed; code 0: it did not */
 } weir_execution;
 
 /* Unpacks, optimizes and plans. */

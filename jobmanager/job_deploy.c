@@ -250,7 +250,8 @@ static void deploy(job_master *self, weir_context *context)
     weir_free(slots);
 }
 
-void weir__job_on_runner_ready(job_master *self, weir_context *context, const weir_envelope *message)
+void weir__job_on_runner_ready(job_master *self, weir_context *context,
+                               const weir_envelope *message)
 {
     const Weir__Proto__RunnerReady *ready = message->runner_ready;
     weir_reply_to reply_to = weir_reply_to_of(message);
@@ -301,7 +302,8 @@ static void lose_runner(job_master *self, weir_context *context, runner *of,
         weir_execution_set_error(self->execution, error); /* the cause, told late */
 }
 
-void weir__job_on_runner_exited(job_master *self, weir_context *context, const weir_envelope *message)
+void weir__job_on_runner_exited(job_master *self, weir_context *context,
+                                const weir_envelope *message)
 {
     const Weir__Proto__RunnerExited *exited = message->runner_exited;
     weir_reply_to reply_to = weir_reply_to_of(message);
@@ -318,7 +320,7 @@ void weir__job_on_runner_exited(job_master *self, weir_context *context, const w
 }
 
 void weir__job_on_process_lost(job_master *self, weir_context *context, const char *process,
-                         const char *why)
+                               const char *why)
 {
     weir_error error = WEIR_ERROR_INIT;
 

@@ -97,8 +97,9 @@ static void start(void *actor, weir_context *context)
     self->data_key = weir_context_random(context);
     int rc = self->setup_error.code;
     if (rc == 0)
-        rc = weir_execution_new(self->packed_graph, self->packed_graph_size, chaining,
-                                weir_context_wall_ms(context), &self->execution, &self->setup_error);
+        rc =
+            weir_execution_new(self->packed_graph, self->packed_graph_size, chaining,
+                               weir_context_wall_ms(context), &self->execution, &self->setup_error);
     if (rc < 0) {
         self->end_ms = weir_context_wall_ms(context);
         weir__job_report(self, context);
@@ -137,7 +138,8 @@ void weir__job_check_end(job_master *self, weir_context *context)
 
     if (execution->status == WEIR_JOB_CREATED &&
         weir_execution_count(execution, WEIR_TASK_RUNNING) +
-                weir_execution_count(execution, WEIR_TASK_FINISHED) == n) {
+                weir_execution_count(execution, WEIR_TASK_FINISHED) ==
+            n) {
         weir_execution_move_job(execution, WEIR_JOB_RUNNING, weir_context_wall_ms(context));
         weir_context_cancel_timer(context, self->deploy_timer);
     }
@@ -166,7 +168,8 @@ static void cancel_orphans(job_master *self)
         bool held = r < self->nrunners && self->runners[r].has_tasks &&
                     self->runners[r].state != RUNNER_GONE;
         if (!held)
-            weir_execution_move_task(execution, subtask->task, subtask->subtask, WEIR_TASK_CANCELED);
+            weir_execution_move_task(execution, subtask->task, subtask->subtask,
+                                     WEIR_TASK_CANCELED);
     }
 }
 
@@ -199,11 +202,10 @@ static void on_cancel(job_master *self, weir_context *context, const weir_envelo
     weir_reply_to reply_to = weir_reply_to_of(message);
 
     if (weir__job_is_ended(self)) {
-        weir_context_reply_error(context, &reply_to, WEIR_ESTATE, "job '%s' has ended already: %s",
-                                 self->name,
-                                 self->execution ? weir_state_name(&weir_job_status_table,
-                                                                   self->execution->status)
-                                                 : "FAILED");
+        weir_context_reply_error(
+            context, &reply_to, WEIR_ESTATE, "job '%s' has ended already: %s", self->name,
+            self->execution ? weir_state_name(&weir_job_status_table, self->execution->status)
+                            : "FAILED");
         return;
     }
     weir_context_reply_ack(context, &reply_to);
@@ -227,8 +229,8 @@ static void on_task_report(job_master *self, weir_context *context, const weir_e
         weir_execution_subtask_at(self->execution, report->task, report->subtask);
     if (!subtask)
         return;
-    bool moved = weir_execution_move_task(self->execution, report->task, report->subtask,
-                                          (uint32_t)status);
+    bool moved =
+        weir_execution_move_task(self->execution, report->task, report->subtask, (uint32_t)status);
     if (weir_state_is_terminal(&weir_task_status_table, (uint32_t)status)) {
         subtask->records_in = report->records_in;
         subtask->records_out = report->records_out;
@@ -257,8 +259,7 @@ static void on_progress(job_master *self, weir_context *context, const weir_enve
             weir_execution_subtask_at(self->execution, of->task, of->subtask);
         if (!subtask || weir_state_is_terminal(&weir_task_status_table, subtask->status))
             continue;
-        changed |= subtask->records_in != of->records_in ||
-                   subtask->records_out != of->records_out;
+        changed |= subtask->records_in != of->records_in || subtask->records_out != of->records_out;
         subtask->records_in = of->records_in;
         subtask->records_out = of->records_out;
         subtask->bytes_queued = of->bytes_queued;
@@ -384,13 +385,12 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
 
     if (timer == self->deploy_timer) {
         self->deploy_timer = 0;
-        weir_error_set(&error, WEIR_ETIMEOUT,
-                       "job '%s' could not be deployed within %lld ms; %u of %u tasks are running; "
-                       "see the logs of the TaskManagers, or raise slot.request.timeout",
-                       self->name,
-                       (long long)weir_config_duration_ms(self->config, "slot.request.timeout"),
-                       weir_execution_count(self->execution, WEIR_TASK_RUNNING),
-                       self->execution->nsubtasks);
+        weir_error_set(
+            &error, WEIR_ETIMEOUT,
+            "job '%s' could not be deployed within %lld ms; %u of %u tasks are running; "
+            "see the logs of the TaskManagers, or raise slot.request.timeout",
+            self->name, (long long)weir_config_duration_ms(self->config, "slot.request.timeout"),
+            weir_execution_count(self->execution, WEIR_TASK_RUNNING), self->execution->nsubtasks);
         weir__job_fail(self, context, &error);
     } else if (timer == self->cancel_timer) {
         self->cancel_timer = 0;
@@ -414,10 +414,11 @@ static void on_peer(void *actor, weir_context *context, enum weir_peer_event eve
     job_master *self = actor;
 
     if (event == WEIR_PEER_DOWN && self->execution)
-        weir__job_on_process_lost(self, context, peer->process, peer->text ? peer->text : "no answer");
+        weir__job_on_process_lost(self, context, peer->process,
+                                  peer->text ? peer->text : "no answer");
     else if (event == WEIR_PEER_UP && strcmp(peer->process, self->dispatcher) == 0)
         weir__job_report(self, context);
 }
 
-const weir_actor_class weir_job_master_class = {"JobMaster", start, receive,
+const weir_actor_class weir_job_master_class = {"JobMaster", start,   receive,
                                                 on_timer,    on_peer, destroy};

@@ -1,7 +1,8 @@
-/* jobmanager/job_master.h -- the actor that runs one job: gets slots, starts task runners through the
- * agents, deploys, watches, fails, cancels, reports.
+/* jobmanager/job_master.h -- the actor that runs one job: gets slots, starts task runners through
+ * the agents, deploys, watches, fails, cancels, reports.
  *
- *   INITIALIZING  graph is read          -> CREATED  slots requested, agents offer them, runners start
+ *   INITIALIZING  graph is read          -> CREATED  slots requested, agents offer them, runners
+ * start
  *   -> every runner has deployed its tasks -> StartTasks -> every subtask RUNNING: RUNNING
  *   -> every subtask FINISHED: FINISHED;  a failure: FAILING, tasks are cancelled, FAILED
  *
@@ -17,8 +18,8 @@
 
 extern const weir_actor_class weir_job_master_class;
 
-/* `dispatcher` is the alias of the dispatcher's process. The configuration is copied, with the job's
- * own values over it. `ended(data)` is called when the actor has nothing left to do. */
+/* `dispatcher` is the alias of the dispatcher's process. The configuration is copied, with the
+ * job's own values over it. `ended(data)` is called when the actor has nothing left to do. */
 int weir_job_master_new(const Weir__Proto__StartJob *job, const weir_config *config,
                         const char *dispatcher, uint64_t epoch,
                         void (*ended)(void *data, weir_context *context, const char *job),

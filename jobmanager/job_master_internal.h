@@ -1,4 +1,5 @@
-/* jobmanager/job_master_internal.h -- what the files of the JobMaster share; included by them only. */
+/* jobmanager/job_master_internal.h -- what the files of the JobMaster share; included by them only.
+ */
 #ifndef JOBMANAGER_JOB_MASTER_INTERNAL_H
 #define JOBMANAGER_JOB_MASTER_INTERNAL_H
 
@@ -21,8 +22,8 @@ typedef struct runner {
     char endpoint[256];                  /* of its data bus */
     uint32_t count;                      /* slots */
     uint32_t pid;
-    bool has_tasks;                      /* Deploy was sent and did not fail */
-    uint64_t counter;                    /* progress of its slots, for the stuck timeout */
+    bool has_tasks;   /* Deploy was sent and did not fail */
+    uint64_t counter; /* progress of its slots, for the stuck timeout */
     int64_t counter_ms;
 } runner;
 
@@ -44,15 +45,15 @@ typedef struct job_master {
     char *dispatcher;
     uint64_t epoch;
     bool attached;
-    int64_t start_ms, end_ms;      /* wall clock */
+    int64_t start_ms, end_ms; /* wall clock */
     weir_config *config;
     uint8_t *packed_graph;
     size_t packed_graph_size;
-    weir_execution *execution;     /* NULL: the graph was bad */
+    weir_execution *execution; /* NULL: the graph was bad */
     weir_error setup_error;
     runner *runners;
     uint32_t nrunners;
-    bool started;                  /* StartTasks was sent */
+    bool started; /* StartTasks was sent */
     uint64_t deploy_timer, cancel_timer, linger_timer, rows_timer, stuck_timer;
     uint64_t data_key;
     bool report_in_flight, end_reported;
@@ -60,8 +61,8 @@ typedef struct job_master {
     split_relay *relays;
     weir_row_buffer rows;
     waiting_rows *waiting_first, *waiting_last;
-    weir_reply_to fetcher;         /* a FetchRows that waits for rows; correlation 0: none */
-    int64_t fetched_ms;            /* when a client last asked */
+    weir_reply_to fetcher; /* a FetchRows that waits for rows; correlation 0: none */
+    int64_t fetched_ms;    /* when a client last asked */
     bool client_lost;
     void (*ended)(void *data, weir_context *context, const char *job);
     void *ended_data;
@@ -75,10 +76,12 @@ bool weir__job_is_ended(const job_master *self);
 /* job_deploy.c */
 void weir__job_request_slots(job_master *self, weir_context *context);
 void weir__job_on_offer(job_master *self, weir_context *context, const weir_envelope *message);
-void weir__job_on_runner_ready(job_master *self, weir_context *context, const weir_envelope *message);
-void weir__job_on_runner_exited(job_master *self, weir_context *context, const weir_envelope *message);
+void weir__job_on_runner_ready(job_master *self, weir_context *context,
+                               const weir_envelope *message);
+void weir__job_on_runner_exited(job_master *self, weir_context *context,
+                                const weir_envelope *message);
 void weir__job_on_process_lost(job_master *self, weir_context *context, const char *process,
-                         const char *why);
+                               const char *why);
 void weir__job_cancel_tasks(job_master *self, weir_context *context);
 void weir__job_end_runners(job_master *self, weir_context *context);
 

@@ -57,8 +57,7 @@ static void add_task(job_master *self, report_parts *parts, uint32_t t)
     to->parallelism = from->parallelism;
     to->subtasks = weir_arena_alloc(parts->arena, from->parallelism * sizeof(void *));
     for (uint32_t s = 0; to->subtasks && s < from->parallelism; s++) {
-        const weir_execution_subtask *subtask =
-            weir_execution_subtask_at(self->execution, t, s);
+        const weir_execution_subtask *subtask = weir_execution_subtask_at(self->execution, t, s);
         add_subtask(self, parts, to, subtask);
         if (graph->operators[from->operators[0]].kind == WEIR_OPERATOR_SOURCE)
             parts->summary.records_in += subtask->records_in;
@@ -82,7 +81,8 @@ static void add_history(job_master *self, report_parts *parts)
         if (!change)
             return;
         weir__proto__state_change__init(change);
-        change->state = (char *)weir_state_name(&weir_job_status_table, execution->history[i].status);
+        change->state =
+            (char *)weir_state_name(&weir_job_status_table, execution->history[i].status);
         change->at_ms = execution->history[i].at_ms;
         parts->detail.history[parts->detail.n_history++] = change;
     }
@@ -138,8 +138,8 @@ static void on_reported(void *actor, weir_context *context, void *data, const we
         if (error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE)
             weir__job_report(self, context);
         else
-            weir_context_log(context, WEIR_LOG_WARN, "job %s: its report was refused: %s", self->job,
-                             error->text);
+            weir_context_log(context, WEIR_LOG_WARN, "job %s: its report was refused: %s",
+                             self->job, error->text);
         return;
     }
     if (self->reported_version == version_of(self) && weir__job_is_ended(self))
@@ -195,8 +195,8 @@ static void answer_fetcher(job_master *self, weir_context *context)
     body.position = self->rows.position;
     body.text.data = self->rows.text.data;
     body.text.len = self->rows.text.size < ROWS_CHUNK_MAX ? self->rows.text.size : ROWS_CHUNK_MAX;
-    body.end = weir__job_is_ended(self) && body.text.len == self->rows.text.size &&
-               !self->waiting_first;
+    body.end =
+        weir__job_is_ended(self) && body.text.len == self->rows.text.size && !self->waiting_first;
     reply.epoch = self->epoch;
     reply.body_case = WEIR__PROTO__ENVELOPE__BODY_ROWS;
     reply.rows = &body;
@@ -206,7 +206,8 @@ static void answer_fetcher(job_master *self, weir_context *context)
 
 static void take_waiting(job_master *self, weir_context *context)
 {
-    while (self->waiting_first && weir_row_buffer_has_room(&self->rows, self->waiting_first->size)) {
+    while (self->waiting_first &&
+           weir_row_buffer_has_room(&self->rows, self->waiting_first->size)) {
         waiting_rows *next = self->waiting_first;
         if (weir_row_buffer_add(&self->rows, next->bytes, next->size) < 0)
             return;
@@ -312,7 +313,8 @@ void weir__job_rows_check_end(job_master *self, weir_context *context)
     if (!weir__job_is_ended(self))
         return;
     answer_fetcher(self, context);
-    bool rows_left = self->attached && (!weir_row_buffer_is_empty(&self->rows) || self->waiting_first);
+    bool rows_left =
+        self->attached && (!weir_row_buffer_is_empty(&self->rows) || self->waiting_first);
     int64_t silent = weir_context_now_ms(context) - self->fetched_ms;
     if (!self->end_reported || (rows_left && silent < LINGER_MS)) {
         start_rows_timer(self, context);

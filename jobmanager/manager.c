@@ -78,8 +78,8 @@ static void on_registered(void *actor, weir_context *context, void *data,
 
     self->register_request = 0;
     if (error) {
-        weir_context_log(context, WEIR_LOG_WARN, "the dispatcher did not register this JobManager: %s",
-                         error->text);
+        weir_context_log(context, WEIR_LOG_WARN,
+                         "the dispatcher did not register this JobManager: %s", error->text);
         if (weir_context_is_up(context, DISPATCHER))
             register_here(self, context);
         return;
@@ -130,8 +130,9 @@ static void on_peer(void *actor, weir_context *context, enum weir_peer_event eve
     if (event == WEIR_PEER_UP) {
         register_here(self, context);
     } else if (event == WEIR_PEER_REFUSED) {
-        weir_context_log(context, WEIR_LOG_ERROR, "the dispatcher at %s refused this JobManager: %s",
-                         self->dispatcher, peer->text);
+        weir_context_log(context, WEIR_LOG_ERROR,
+                         "the dispatcher at %s refused this JobManager: %s", self->dispatcher,
+                         peer->text);
         weir_context_stop_node(context);
     } else {
         weir_context_log(context, WEIR_LOG_WARN, "lost the dispatcher at %s: %s; jobs run on",
@@ -171,8 +172,8 @@ static void on_start_job(manager *self, weir_context *context, const weir_envelo
     if (rc == 0)
         rc = weir_context_spawn(context, name, &weir_job_master_class, master, &error);
     if (rc < 0)
-        weir_context_reply_error(context, &reply_to, rc, "job '%s' cannot be started: %s", job->name,
-                                 error.text);
+        weir_context_reply_error(context, &reply_to, rc, "job '%s' cannot be started: %s",
+                                 job->name, error.text);
     else
         weir_context_reply_ack(context, &reply_to);
 }
@@ -221,5 +222,4 @@ static void receive(void *actor, weir_context *context, const weir_envelope *mes
     }
 }
 
-const weir_actor_class weir_manager_class = {"JobManager", start,   receive,
-                                             NULL,         on_peer, destroy};
+const weir_actor_class weir_manager_class = {"JobManager", start, receive, NULL, on_peer, destroy};

@@ -11,15 +11,15 @@
 extern const weir_actor_class weir_manager_class;
 
 typedef struct weir_manager_config {
-    const weir_config *config;      /* borrowed for the actor's life */
-    const char *dispatcher;         /* endpoint */
-    const char *endpoint;           /* own door, told to agents and runners */
+    const weir_config *config; /* borrowed for the actor's life */
+    const char *dispatcher;    /* endpoint */
+    const char *endpoint;      /* own door, told to agents and runners */
     const char *host;
     uint32_t pid;
-    const char *log_path;           /* own log; "" when there is none */
+    const char *log_path; /* own log; "" when there is none */
 } weir_manager_config;
 
-int weir_manager_new(const weir_manager_config *config, void **ret, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_manager_new(const weir_manager_config *config, void **ret,
+                     weir_error *err) WEIR_MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
 /* jobmanager/row_buffer.h -- rows of print: on their way to an attached client: a bounded text with
- * an absolute position. What the client has acknowledged (by asking for what follows) is dropped. */
+ * an absolute position. What the client has acknowledged (by asking for what follows) is dropped.
+ */
 #ifndef JOBMANAGER_ROW_BUFFER_H
 #define JOBMANAGER_ROW_BUFFER_H
 

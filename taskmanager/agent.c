@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DISPATCHER      "dispatcher"
-#define FETCH_CHUNK     (1u << 20)
-#define OFFER_AGAIN_MS  5
-#define FREED_GRACE_MS  2000 /* a runner that was told to end may take so long */
+#define DISPATCHER     "dispatcher"
+#define FETCH_CHUNK    (1u << 20)
+#define OFFER_AGAIN_MS 5
+#define FREED_GRACE_MS 2000 /* a runner that was told to end may take so long */
 
 enum job_state {
     JOB_OFFERING, /* its JobMaster was asked to take the slots */
@@ -22,17 +22,17 @@ enum job_state {
 
 typedef struct agent_job {
     char id[33];
-    uintptr_t number;                    /* what requests about it carry: it may be gone by then */
+    uintptr_t number; /* what requests about it carry: it may be gone by then */
     enum job_state state;
-    uint32_t count;                      /* slots */
-    char jobmanager[256];                /* endpoint */
-    char alias[WEIR_PROCESS_NAME_MAX];   /* of the one connection to that endpoint */
+    uint32_t count;                    /* slots */
+    char jobmanager[256];              /* endpoint */
+    char alias[WEIR_PROCESS_NAME_MAX]; /* of the one connection to that endpoint */
     char master[WEIR_ACTOR_NAME_MAX];
-    Weir__Proto__OfferReply *offer;      /* what the JobMaster said, with the runner's configuration */
-    weir_envelope *offer_envelope;       /* owns it */
+    Weir__Proto__OfferReply *offer; /* what the JobMaster said, with the runner's configuration */
+    weir_envelope *offer_envelope;  /* owns it */
     uint64_t epoch;
-    uint64_t kill_timer;                 /* slots were freed: the runner has until then */
-    uint64_t offer_timer;                /* the JobMaster was not ready for the offer */
+    uint64_t kill_timer;  /* slots were freed: the runner has until then */
+    uint64_t offer_timer; /* the JobMaster was not ready for the offer */
 } agent_job;
 
 typedef struct agent {
@@ -347,8 +347,8 @@ static void offer_slots(agent *self, weir_context *context, agent_job *job)
     body.host = self->host_name;
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_OFFER_SLOTS;
     ask.offer_slots = &body;
-    weir_context_request(context, (weir_address){job->alias, job->master}, &ask,
-                         ask_timeout(self), on_offer_reply, (void *)job->number);
+    weir_context_request(context, (weir_address){job->alias, job->master}, &ask, ask_timeout(self),
+                         on_offer_reply, (void *)job->number);
 }
 
 static uint32_t slots_in_use(const agent *self)
@@ -450,8 +450,8 @@ static void report_exit(agent *self, weir_context *context, agent_job *job,
     ask.epoch = job->epoch;
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_RUNNER_EXITED;
     ask.runner_exited = &body;
-    weir_context_request(context, (weir_address){job->alias, job->master}, &ask,
-                         ask_timeout(self), on_exit_told, NULL);
+    weir_context_request(context, (weir_address){job->alias, job->master}, &ask, ask_timeout(self),
+                         on_exit_told, NULL);
 }
 
 void weir_agent_on_exit(void *actor, weir_context *context, const weir_runner_exit *exit)

@@ -14,7 +14,8 @@
 typedef struct weir_agent_host {
     /* Path of a complete artifact, or WEIR_ENOT_FOUND. */
     int (*find_artifact)(struct weir_agent_host *self, const char *digest, char *path, size_t size);
-    /* One chunk, in order from offset 0; the last one (offset + size == total) verifies the digest. */
+    /* One chunk, in order from offset 0; the last one (offset + size == total) verifies the digest.
+     */
     int (*store_artifact)(struct weir_agent_host *self, const char *digest, uint64_t offset,
                           const void *bytes, size_t size, uint64_t total, weir_error *err);
     /* Starts a task runner; its end is told by weir_agent_on_exit. */
@@ -27,9 +28,9 @@ typedef struct weir_agent_host {
 } weir_agent_host;
 
 typedef struct weir_agent_config {
-    const weir_config *config;  /* borrowed for the actor's life */
-    const char *dispatcher;     /* endpoint */
-    const char *host_name;      /* where other hosts reach it */
+    const weir_config *config; /* borrowed for the actor's life */
+    const char *dispatcher;    /* endpoint */
+    const char *host_name;     /* where other hosts reach it */
     uint32_t pid, slots;
     weir_agent_host *host;
     void (*registered)(void *data); /* first registration done; NULL */

@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 /* WEIR_ENOT_FOUND when it is not there whole. */
-int weir_artifact_cache_find(const char *directory, const char *digest, char *path, size_t size)
-    WEIR_MUST_CHECK;
+int weir_artifact_cache_find(const char *directory, const char *digest, char *path,
+                             size_t size) WEIR_MUST_CHECK;
 /* One chunk, in order; the last one checks the digest and gives the file its name. */
 int weir_artifact_cache_store(const char *directory, const char *digest, uint64_t offset,
-                              const void *bytes, size_t size, uint64_t total, weir_error *err)
-    WEIR_MUST_CHECK;
+                              const void *bytes, size_t size, uint64_t total,
+                              weir_error *err) WEIR_MUST_CHECK;
 
 #endif

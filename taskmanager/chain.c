@@ -1,6 +1,7 @@
 #include "taskmanager/chain.h"
 
 #include "base/memory.h"
+#include "operators/null_key.h"
 #include "operators/operators.h"
 
 #include <string.h>
@@ -12,12 +13,18 @@ typedef struct link {
     weir_builder *stash; /* rows that `to` was not ready for; NULL until needed */
 } link;
 
+/* The way out of the task. */
+typedef struct way_out {
+    weir_collector *writer;
+    const weir_graph_edge *edge;
+} way_out;
+
 /* One output: first the chained consumers, then the edges. */
 typedef struct fan {
     weir_collector collector;
     link *links;
     uint32_t nlinks;
-    weir_collector **edges;
+    way_out *edges;
     uint32_t nedges;
     weir_chain *chain;
 } fan;
@@ -34,7 +41,7 @@ struct weir_chain {
     weir_chain_config config;
     member *members;
     uint32_t nmembers;
-    uint32_t ending; /* first member that has not ended */
+    uint32_t ending;  /* first member that has not ended */
     uint32_t stashes; /* links with stashed rows */
 };
 
@@ -49,24 +56,33 @@ static member *member_of(weir_chain *chain, uint32_t operator_)
 
 /* ---- stashing ---- */
 
+static int cannot_stash(const link *to, int rc, weir_error *err)
+{
+    const weir_graph_operator *of = to->to->context.operator_;
+
+    if (rc == WEIR_ETOO_LARGE)
+        return weir_error_set(err, rc,
+                              "%s: %s: is not ready, and the rows that wait for it are more than "
+                              "%u MiB; emit less for one record",
+                              of->where, of->name, WEIR_BATCH_SIZE_MAX >> 20);
+    return weir_error_set(err, rc, "%s: %s: no memory for the rows that wait until it is ready: %s",
+                          of->where, of->name, weir_code_text(rc));
+}
+
 static int stash_rows(fan *from, link *to, const weir_columns *columns, weir_error *err)
 {
     weir_chain *chain = from->chain;
+    int rc = 0;
 
-    if (!to->stash) {
-        int rc = weir_builder_new(to->to->context.operator_->inputs[to->input],
-                                  chain->config.batch_rows, chain->config.batch_bytes, &to->stash);
-        if (rc < 0)
-            return weir_error_set(err, rc, "no memory for the rows that '%s' is not ready for",
-                                  to->to->context.operator_->name);
-    }
+    if (!to->stash)
+        rc = weir_builder_new(to->to->context.operator_->inputs[to->input],
+                              chain->config.batch_rows, chain->config.batch_bytes, &to->stash);
+    if (rc < 0)
+        return cannot_stash(to, rc, err);
     if (weir_builder_rows(to->stash) == 0)
         chain->stashes++;
-    int rc = weir_builder_append_columns(to->stash, columns, NULL, columns->rows, NULL);
-    if (rc < 0)
-        return weir_error_set(err, rc, "'%s' is not ready and its waiting rows take too much memory",
-                              to->to->context.operator_->name);
-    return 0;
+    rc = weir_builder_append_columns(to->stash, columns, NULL, columns->rows, NULL);
+    return rc < 0 ? cannot_stash(to, rc, err) : 0;
 }
 
 static int feed_link(fan *from, link *to, const weir_columns *columns, weir_error *err)
@@ -78,6 +94,19 @@ static int feed_link(fan *from, link *to, const weir_columns *columns, weir_erro
     if (rc != WEIR_PENDING)
         return rc;
     return stash_rows(from, to, columns, err);
+}
+
+/* Behind key_by no key is NULL. */
+static int feed_edge(const fan *from, const way_out *to, const weir_columns *columns,
+                     weir_error *err)
+{
+    const weir_graph *graph = from->chain->config.graph;
+    const weir_graph_edge *edge = to->edge;
+    int rc = weir_null_key_check(&graph->operators[edge->to],
+                                 graph->operators[edge->from].outputs[edge->from_output], columns,
+                                 edge->keys, edge->nkeys, err);
+
+    return rc < 0 ? rc : to->writer->collect(to->writer, columns, err);
 }
 
 static int collect(weir_collector *self, const weir_columns *columns, weir_error *err)
@@ -92,7 +121,7 @@ static int collect(weir_collector *self, const weir_columns *columns, weir_error
             return rc;
     }
     for (uint32_t i = 0; i < out->nedges; i++) {
-        int rc = out->edges[i]->collect(out->edges[i], columns, err);
+        int rc = feed_edge(out, &out->edges[i], columns, err);
         if (rc < 0)
             return rc;
     }
@@ -108,7 +137,8 @@ static int unstash_link(weir_chain *chain, link *to, weir_wait *wait, weir_error
 {
     if (!to->stash || weir_builder_rows(to->stash) == 0)
         return 0;
-    int rc = to->to->vtable->process_batch(to->to, to->input, weir_builder_view(to->stash), wait, err);
+    int rc =
+        to->to->vtable->process_batch(to->to, to->input, weir_builder_view(to->stash), wait, err);
     if (rc == 0) {
         weir_builder_clear(to->stash);
         chain->stashes--;
@@ -163,7 +193,8 @@ static void connect_consumer(weir_chain *chain, fan *out, uint32_t e)
 
     for (uint32_t t = 0; t < config->task->noutputs; t++) {
         if (config->plan->edges[config->task->outputs[t]].graph_edge == e) {
-            out->edges[out->nedges++] = weir_edge_writer_collector(config->writers[t]);
+            out->edges[out->nedges++] =
+                (way_out){weir_edge_writer_collector(config->writers[t]), edge};
             return;
         }
     }

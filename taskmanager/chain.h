@@ -1,5 +1,5 @@
-/* taskmanager/chain.h -- the operators of one subtask, wired: each output goes to the next operators
- * of the chain by function call and to the writers of the edges that leave the task.
+/* taskmanager/chain.h -- the operators of one subtask, wired: each output goes to the next
+ * operators of the chain by function call and to the writers of the edges that leave the task.
  *
  * Belongs to the slot's thread. A sink that is not ready makes its link stash the rows; the subtask
  * is not scheduled until weir_chain_unstash has emptied it. */
@@ -31,8 +31,8 @@ typedef struct weir_chain_config {
     weir_edge_writer *const *writers; /* one per task->outputs, borrowed */
 } weir_chain_config;
 
-int weir_chain_new(const weir_chain_config *config, weir_chain **ret, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_chain_new(const weir_chain_config *config, weir_chain **ret,
+                   weir_error *err) WEIR_MUST_CHECK;
 int weir_chain_open(weir_chain *chain, weir_error *err) WEIR_MUST_CHECK;
 void weir_chain_destroy(weir_chain **chain); /* closes what was opened */
 

@@ -6,6 +6,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,9 @@
 
 #define FRAMES_MAX 48
 
-static uint64_t limit;           /* RLIMIT_DATA */
+static uint64_t limit; /* RLIMIT_DATA */
 static volatile bool exit_expected;
+static atomic_int reporter; /* the thread whose crash is told; 0: none yet */
 
 /* A line of text in fixed memory: a signal handler may not allocate. */
 typedef struct line {
@@ -118,12 +120,27 @@ static void add_memory(line *to, uint64_t used)
     add(to, " MiB in use (taskmanager.memory.task.size), then ");
 }
 
+/* Slots crash at the same record at the same time: the first one tells, and the others wait for the
+ * end, or they would end the process before its line is written. A crash while it tells is the end.
+ */
+static void take_turn(int number)
+{
+    int self = gettid(), other = 0;
+
+    if (atomic_compare_exchange_strong(&reporter, &other, self))
+        return;
+    while (other != self)
+        pause();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 static void on_crash(int number)
 {
     line l = {.size = 0};
-    uint64_t used = limit ? data_in_use() : 0;
 
-    signal(number, SIG_DFL);
+    take_turn(number);
+    uint64_t used = limit ? data_in_use() : 0;
     add(&l, WEIR_CRASH_MARK);
     if (limit && used + (limit >> 4) >= limit)
         add_memory(&l, used);
@@ -131,6 +148,7 @@ static void on_crash(int number)
     add(&l, signal_name(number));
     add_place(&l);
     write_line(&l);
+    signal(number, SIG_DFL);
     raise(number);
 }
 

@@ -7,10 +7,10 @@
 
 typedef struct weir_taskmanager_daemon_config {
     const weir_config *config;
-    const char *dispatcher;   /* endpoint */
-    bool local;               /* task runners are threads of this process; print: goes to stdout */
+    const char *dispatcher; /* endpoint */
+    bool local;             /* task runners are threads of this process; print: goes to stdout */
     bool signals;
-    const char *log_path;     /* own log; "" when there is none */
+    const char *log_path;      /* own log; "" when there is none */
     const char *log_directory; /* runners' logs: runner-<job>-<taskmanager>.log */
     const char *artifact_directory;
     /* Once it is registered with the dispatcher; in its thread. */
@@ -19,11 +19,11 @@ typedef struct weir_taskmanager_daemon_config {
 } weir_taskmanager_daemon_config;
 
 /* Returns when it was stopped: 0, or an error. */
-int weir_taskmanager_run(const weir_taskmanager_daemon_config *config, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_taskmanager_run(const weir_taskmanager_daemon_config *config,
+                         weir_error *err) WEIR_MUST_CHECK;
 
-/* The whole life of a task runner process: reads its RunnerSpec from descriptor 0, runs, returns the
- * exit code. Exits at once when descriptor 0 reaches its end: the agent is gone. */
+/* The whole life of a task runner process: reads its RunnerSpec from descriptor 0, runs, returns
+ * the exit code. Exits at once when descriptor 0 reaches its end: the agent is gone. */
 int weir_runner_process_run(void);
 
 #endif

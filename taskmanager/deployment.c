@@ -60,14 +60,15 @@ static int place_slots(weir_deployment *self, const Weir__Proto__Deploy *deploy,
     for (size_t i = 0; i < deploy->n_slots; i++) {
         const Weir__Proto__SlotPlace *place = deploy->slots[i];
         if (place->slot >= self->nslots || place->runner >= self->nrunners)
-            return weir_error_set(err, WEIR_ECORRUPT, "slot %u lies in runner %u of %u", place->slot,
-                                  place->runner, self->nrunners);
+            return weir_error_set(err, WEIR_ECORRUPT, "slot %u lies in runner %u of %u",
+                                  place->slot, place->runner, self->nrunners);
         self->slot_runner[place->slot] = place->runner;
     }
     for (uint32_t i = 0; i < self->nrunners; i++) {
         uint32_t index = deploy->runners[i]->runner;
         if (index >= self->nrunners || self->endpoints[index])
-            return weir_error_set(err, WEIR_ECORRUPT, "runner %u is given twice or too high", index);
+            return weir_error_set(err, WEIR_ECORRUPT, "runner %u is given twice or too high",
+                                  index);
         self->endpoints[index] = weir_strdup(deploy->runners[i]->data_endpoint);
         if (!self->endpoints[index])
             return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the deployment");
@@ -153,8 +154,8 @@ uint32_t weir_deployment_window(const weir_deployment *self)
     return window > WINDOW_MAX ? WINDOW_MAX : (uint32_t)window;
 }
 
-/* At most half a window, so that one batch travels while another is worked on. Every runner comes to
- * its own; a batch above the receiver's window still passes, alone. */
+/* At most half a window, so that one batch travels while another is worked on. Every runner comes
+ * to its own; a batch above the receiver's window still passes, alone. */
 uint32_t weir_deployment_batch_bytes(const weir_deployment *self)
 {
     uint64_t size = weir_config_size(self->config, "taskmanager.memory.segment-size");

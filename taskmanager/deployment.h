@@ -1,5 +1,6 @@
 /* taskmanager/deployment.h -- what a task runner was told to run: the job's graph and tasks, the
- * module's user code, which slot lies in which runner. Made once per runner, read by all its slots. */
+ * module's user code, which slot lies in which runner. Made once per runner, read by all its slots.
+ */
 #ifndef TASKMANAGER_DEPLOYMENT_H
 #define TASKMANAGER_DEPLOYMENT_H
 
@@ -13,23 +14,23 @@
 typedef struct weir_deployment {
     char job[33];
     uint64_t epoch, data_key;
-    uint32_t runner;               /* own index */
+    uint32_t runner; /* own index */
     bool attached;
-    weir_graph *graph;             /* optimized */
+    weir_graph *graph; /* optimized */
     weir_task_plan *plan;
     weir_loaded_module module;
     weir_environment *environment;
     weir_api api;
     const weir_connector_catalog *catalog;
-    uint32_t *slot_runner;         /* by slot of the job: which runner */
+    uint32_t *slot_runner; /* by slot of the job: which runner */
     uint32_t nslots;
-    char **endpoints;              /* by runner: its data bus */
+    char **endpoints; /* by runner: its data bus */
     uint32_t nrunners;
-    const weir_config *config;     /* borrowed */
+    const weir_config *config; /* borrowed */
 } weir_deployment;
 
-/* Loads the module (running its constructors and build function) and checks that it builds the graph
- * that was submitted. */
+/* Loads the module (running its constructors and build function) and checks that it builds the
+ * graph that was submitted. */
 int weir_deployment_new(const Weir__Proto__Deploy *deploy, uint64_t epoch, uint32_t runner,
                         const char *artifact, const weir_config *config, weir_deployment **ret,
                         weir_error *err) WEIR_MUST_CHECK;

@@ -1,5 +1,5 @@
-/* taskmanager/local_host.h -- the hands of an agent in local mode: the task runner is a thread of this
- * process, artifacts are files, there is no log of its own. Belongs to the agent's thread. */
+/* taskmanager/local_host.h -- the hands of an agent in local mode: the task runner is a thread of
+ * this process, artifacts are files, there is no log of its own. Belongs to the agent's thread. */
 #ifndef TASKMANAGER_LOCAL_HOST_H
 #define TASKMANAGER_LOCAL_HOST_H
 

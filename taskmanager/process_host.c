@@ -247,8 +247,7 @@ static int spawn(weir_agent_host *vtable, const Weir__Proto__RunnerSpec *spec, w
 /* ---- construction ---- */
 
 int weir_process_host_new(weir_reactor *reactor, const char *log_path, const char *log_directory,
-                          const char *artifact_directory, weir_process_host **ret,
-                          weir_error *err)
+                          const char *artifact_directory, weir_process_host **ret, weir_error *err)
 {
     weir_process_host *self = weir_calloc(1, sizeof *self);
 

@@ -1,5 +1,5 @@
-/* taskmanager/process_host.h -- the hands of a real agent: task runners as child processes, artifacts
- * and logs as files. Belongs to the agent's thread. */
+/* taskmanager/process_host.h -- the hands of a real agent: task runners as child processes,
+ * artifacts and logs as files. Belongs to the agent's thread. */
 #ifndef TASKMANAGER_PROCESS_HOST_H
 #define TASKMANAGER_PROCESS_HOST_H
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MASTER "jobmanager" /* alias of the JobMaster's process */
-#define SUBTASKS_MAX 256    /* of one slot, in a progress report */
+#define MASTER       "jobmanager" /* alias of the JobMaster's process */
+#define SUBTASKS_MAX 256          /* of one slot, in a progress report */
 
 /* Rows on their way to the JobMaster. */
 typedef struct printed {
@@ -36,10 +36,10 @@ typedef struct runner {
     uint32_t slots_opened, slots_here;
     bool open_failed;
     weir_error open_error;
-    uint32_t *printing;          /* by slot: PrintRows under way */
-    uint64_t *print_numbers;     /* by slot */
+    uint32_t *printing;      /* by slot: PrintRows under way */
+    uint64_t *print_numbers; /* by slot */
     held_end *held;
-    struct printed *prints;      /* under way */
+    struct printed *prints; /* under way */
     uint64_t progress_timer;
     bool ready_sent, to_log;
 } runner;
@@ -209,8 +209,8 @@ static void on_deploy(runner *self, weir_context *context, const weir_envelope *
         end_deploy(self, context);
         return;
     }
-    self->progress_timer =
-        weir_context_set_timer(context, weir_config_duration_ms(self->config, "heartbeat.interval"));
+    self->progress_timer = weir_context_set_timer(
+        context, weir_config_duration_ms(self->config, "heartbeat.interval"));
 }
 
 void weir_runner_on_opened(void *actor, weir_context *context, uint32_t slot,
@@ -310,7 +310,8 @@ static void progress(runner *self, weir_context *context)
     if (!arena)
         return;
     body.slots = weir_arena_alloc(arena, nslots * sizeof(void *));
-    body.tasks = weir_arena_alloc(arena, (size_t)nslots * self->deployment->plan->ntasks * sizeof(void *));
+    body.tasks =
+        weir_arena_alloc(arena, (size_t)nslots * self->deployment->plan->ntasks * sizeof(void *));
     for (uint32_t s = 0; body.slots && body.tasks && s < nslots; s++) {
         if (self->deployment->slot_runner[s] != self->spec->runner)
             continue;
@@ -353,8 +354,8 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
     if (timer != self->progress_timer)
         return;
     progress(self, context);
-    self->progress_timer =
-        weir_context_set_timer(context, weir_config_duration_ms(self->config, "heartbeat.interval"));
+    self->progress_timer = weir_context_set_timer(
+        context, weir_config_duration_ms(self->config, "heartbeat.interval"));
 }
 
 /* ---- splits ---- */
@@ -535,10 +536,9 @@ static void receive(void *actor, weir_context *context, const weir_envelope *mes
     weir_reply_to reply_to = weir_reply_to_of(message);
 
     if (message->epoch != 0 && message->epoch != self->spec->epoch) {
-        weir_context_reply_error(context, &reply_to, WEIR_ESTALE,
-                                 "this task runner belongs to epoch %llu, not %llu",
-                                 (unsigned long long)self->spec->epoch,
-                                 (unsigned long long)message->epoch);
+        weir_context_reply_error(
+            context, &reply_to, WEIR_ESTALE, "this task runner belongs to epoch %llu, not %llu",
+            (unsigned long long)self->spec->epoch, (unsigned long long)message->epoch);
         return;
     }
     switch (message->body_case) {

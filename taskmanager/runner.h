@@ -13,8 +13,8 @@
 #define WEIR_RUNNER_ACTOR "runner"
 
 typedef struct weir_runner_host {
-    /* Makes the slots of this runner and opens them; each subtask's status comes back, and at the end
-     * weir_runner_on_opened per slot. Takes the deployment over. */
+    /* Makes the slots of this runner and opens them; each subtask's status comes back, and at the
+     * end weir_runner_on_opened per slot. Takes the deployment over. */
     int (*deploy)(struct weir_runner_host *self, weir_deployment *deployment, weir_error *err);
     void (*start)(struct weir_runner_host *self);
     void (*cancel)(struct weir_runner_host *self);

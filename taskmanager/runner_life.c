@@ -54,8 +54,7 @@ int weir_runner_live(const weir_runner_life *life, weir_error *err)
 {
     weir_daemon *daemon = NULL;
     weir_runner_threads *threads = NULL;
-    weir_daemon_config frame = {
-        .config = life->config, .role = "runner", .signals = life->signals};
+    weir_daemon_config frame = {.config = life->config, .role = "runner", .signals = life->signals};
     int rc = weir_daemon_new(&frame, &daemon, err);
 
     if (rc == 0)

@@ -3,22 +3,22 @@
 #ifndef TASKMANAGER_RUNNER_LIFE_H
 #define TASKMANAGER_RUNNER_LIFE_H
 
-#include "base/options.h"
 #include "actors/reactor.h"
+#include "base/options.h"
 
 typedef struct weir_runner_life {
     const Weir__Proto__RunnerSpec *spec; /* borrowed */
     const weir_config *config;           /* borrowed */
     bool signals;
-    bool local;                          /* print: to this process's stdout */
-    int watch_fd;                        /* -1: none */
+    bool local;   /* print: to this process's stdout */
+    int watch_fd; /* -1: none */
     void (*on_watch)(void *data);
     void *data;
 } weir_runner_life;
 
 /* The defaults with the values of the specification. */
-int weir_runner_config_of(const Weir__Proto__RunnerSpec *spec, weir_config **ret, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_runner_config_of(const Weir__Proto__RunnerSpec *spec, weir_config **ret,
+                          weir_error *err) WEIR_MUST_CHECK;
 /* Returns when the JobMaster has ended it. */
 int weir_runner_live(const weir_runner_life *life, weir_error *err) WEIR_MUST_CHECK;
 

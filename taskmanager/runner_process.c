@@ -63,8 +63,8 @@ static uint64_t limit_memory(const Weir__Proto__RunnerSpec *spec, const weir_con
 
     if (task == 0)
         return 0;
-    uint64_t limit = spec->slots * task + weir_config_size(config, "taskmanager.memory.network.size") +
-                     (64u << 20);
+    uint64_t limit = spec->slots * task +
+                     weir_config_size(config, "taskmanager.memory.network.size") + (64u << 20);
     struct rlimit value = {limit, limit};
     return setrlimit(RLIMIT_DATA, &value) == 0 ? limit : 0;
 }

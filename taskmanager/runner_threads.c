@@ -37,10 +37,10 @@ struct weir_runner_threads {
     void *runner;
     weir_data_bus *bus;
     weir_deployment *deployment;
-    weir_slot_thread **slots;     /* by slot of the job; NULL: in another runner */
+    weir_slot_thread **slots; /* by slot of the job; NULL: in another runner */
     uint32_t nslots;
-    _Atomic bool *printing;       /* by slot: rows are under way */
-    pthread_mutex_t stdout_lock;  /* whole chunks of rows, not mixed */
+    _Atomic bool *printing;      /* by slot: rows are under way */
+    pthread_mutex_t stdout_lock; /* whole chunks of rows, not mixed */
 };
 
 /* ---- events ---- */
@@ -141,13 +141,16 @@ static int slot_send(void *data, uint32_t to_slot, weir_frame *frame, weir_error
         weir_batch *batch = frame->kind == WEIR_FRAME_BATCH ? frame->batch : NULL;
         frame->batch = NULL; /* the bus releases it when it is sent */
         rc = weir_data_bus_send(self->bus, self->deployment->slot_runner[to_slot], header.data,
-                                header.size, batch ? (void *)(uintptr_t)weir_batch_bytes(batch) : NULL,
-                                batch ? weir_batch_size(batch) : 0, release_batch,
-                                batch);
+                                header.size,
+                                batch ? (void *)(uintptr_t)weir_batch_bytes(batch) : NULL,
+                                batch ? weir_batch_size(batch) : 0, release_batch, batch);
+        if (rc < 0 && batch)
+            weir_batch_unref(&batch);
     }
     weir_buffer_deinit(&header);
     weir_frame_destroy(&frame);
-    return rc < 0 ? weir_error_set(err, rc, "a frame could not be sent: %s", weir_code_text(rc)) : 0;
+    return rc < 0 ? weir_error_set(err, rc, "a frame could not be sent: %s", weir_code_text(rc))
+                  : 0;
 }
 
 static void slot_status(void *data, uint32_t slot, uint32_t task, enum weir_task_status status,
@@ -288,8 +291,9 @@ static int join_bus(weir_runner_threads *self, weir_error *err)
         endpoints[n++] = deployment->endpoints[r];
     }
     if (others && endpoints)
-        rc = n == 0 ? 0
-                    : weir_data_bus_join(self->bus, deployment->data_key, others, endpoints, n, err);
+        rc = n == 0
+                 ? 0
+                 : weir_data_bus_join(self->bus, deployment->data_key, others, endpoints, n, err);
     else
         weir_error_set(err, rc, "no memory for the data connections");
     weir_free(others);
@@ -376,9 +380,9 @@ static size_t host_progress(weir_runner_host *host, uint32_t slot, weir_subtask_
 {
     weir_runner_threads *self = of(host);
 
-    return self->slots[slot] ? weir_slot_thread_progress(self->slots[slot], out, capacity,
-                                                         ret_counter, ret_idle)
-                             : 0;
+    return self->slots[slot]
+               ? weir_slot_thread_progress(self->slots[slot], out, capacity, ret_counter, ret_idle)
+               : 0;
 }
 
 static void host_print_to_log(weir_runner_host *host, const void *bytes, size_t size)
@@ -394,6 +398,8 @@ static int new_bus(weir_runner_threads *self, weir_error *err)
     char bind[300];
     weir_data_bus_config bus = {
         .bind = bind,
+        .what = "task runner",
+        .port_key = "taskmanager.data.port",
         .job = self->config.spec->job,
         .runner = self->config.spec->runner,
         .message_max = WEIR_BATCH_SIZE_MAX + 4096,
@@ -414,9 +420,9 @@ int weir_runner_threads_new(const weir_runner_threads_config *config, weir_runne
 
     if (!self)
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the task runner");
-    self->host = (weir_runner_host){host_deploy,    host_start,       host_cancel,
-                                    host_give_split, host_ask_split,  host_print_ready,
-                                    host_progress,  host_print_to_log};
+    self->host =
+        (weir_runner_host){host_deploy,    host_start,       host_cancel,   host_give_split,
+                           host_ask_split, host_print_ready, host_progress, host_print_to_log};
     self->config = *config;
     pthread_mutex_init(&self->stdout_lock, NULL);
     int rc = weir_mailbox_new(&self->mailbox, err);

@@ -1,5 +1,5 @@
-/* taskmanager/runner_threads.h -- the real host of a task runner: a thread per slot, a data bus to the
- * other runners of the job, and a mailbox back to the control thread, in which the runner actor
+/* taskmanager/runner_threads.h -- the real host of a task runner: a thread per slot, a data bus to
+ * the other runners of the job, and a mailbox back to the control thread, in which the runner actor
  * lives. */
 #ifndef TASKMANAGER_RUNNER_THREADS_H
 #define TASKMANAGER_RUNNER_THREADS_H
@@ -10,10 +10,10 @@
 typedef struct weir_runner_threads weir_runner_threads;
 
 typedef struct weir_runner_threads_config {
-    const weir_config *config;   /* the job's */
+    const weir_config *config; /* the job's */
     const Weir__Proto__RunnerSpec *spec;
-    weir_reactor *reactor;       /* of the control thread */
-    bool print_to_stdout;        /* local mode: rows go straight to descriptor 1 */
+    weir_reactor *reactor; /* of the control thread */
+    bool print_to_stdout;  /* local mode: rows go straight to descriptor 1 */
 } weir_runner_threads_config;
 
 /* Binds the data bus. */

@@ -32,7 +32,7 @@ typedef struct split_source {
         uint64_t number;
         weir_buffer split;
         bool end;
-    } *answers;
+    } * answers;
     uint32_t nanswers;
 } split_source;
 
@@ -41,14 +41,14 @@ struct weir_slot {
     weir_connector_context connector; /* the part that all operators share */
     slot_port *ports;                 /* by slot */
     weir_port **port_list;
-    print_target *prints;             /* by operator */
-    weir_subtask **subtasks;          /* by task; NULL: the task has no subtask here */
+    print_target *prints;    /* by operator */
+    weir_subtask **subtasks; /* by task; NULL: the task has no subtask here */
     uint32_t ntasks;
-    published *published;             /* by task */
-    split_source *split_sources;      /* by operator; slot 0 only */
+    published *published;        /* by task */
+    split_source *split_sources; /* by operator; slot 0 only */
     weir_frame *local_first, *local_last;
-    uint32_t running;                 /* subtasks that have not ended */
-    weir_wait *waits;                 /* by task: what it waits for besides frames */
+    uint32_t running; /* subtasks that have not ended */
+    weir_wait *waits; /* by task: what it waits for besides frames */
     int64_t flushed_ms;
     _Atomic uint64_t turns;
     _Atomic bool idle;
@@ -107,8 +107,8 @@ static int allocate(weir_slot *slot)
     slot->published = weir_calloc(slot->ntasks, sizeof *slot->published);
     slot->waits = weir_calloc(slot->ntasks, sizeof *slot->waits);
     slot->split_sources = weir_calloc(noperators, sizeof *slot->split_sources);
-    if (!slot->ports || !slot->port_list || !slot->prints || !slot->subtasks ||
-        !slot->published || !slot->waits || !slot->split_sources)
+    if (!slot->ports || !slot->port_list || !slot->prints || !slot->subtasks || !slot->published ||
+        !slot->waits || !slot->split_sources)
         return WEIR_ENO_MEMORY;
     for (uint32_t i = 0; i < nslots; i++) {
         slot->ports[i] = (slot_port){{send_frame}, slot, i};
@@ -295,8 +295,9 @@ void weir_slot_receive(weir_slot *slot, weir_frame *frame)
     weir_error error = WEIR_ERROR_INIT;
 
     if (!edge) {
-        weir_error_set(&error, WEIR_ECORRUPT, "a frame for channel %u came; the job has %u channels",
-                       frame->channel, slot->config.plan->nchannels);
+        weir_error_set(&error, WEIR_ECORRUPT,
+                       "a frame for channel %u came; the job has %u channels", frame->channel,
+                       slot->config.plan->nchannels);
         weir_frame_destroy(&frame);
         weir_slot_fail(slot, &error);
         return;
@@ -339,11 +340,14 @@ static int open_enumerator(weir_slot *slot, split_source *source, uint32_t opera
 
     if (!connector || !connector->open_enumerator)
         return weir_error_set(err, WEIR_EINVALID, "operator %u has no splits", operator_);
-    source->nanswers = weir_graph_operator_parallelism(slot->config.graph, operator_);
-    source->answers = weir_calloc(source->nanswers, sizeof *source->answers);
-    if (!source->answers)
-        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the splits of '%s'",
-                              definition->name);
+    if (!source->answers) { /* there are, when the enumerator could not be opened before */
+        uint32_t count = weir_graph_operator_parallelism(slot->config.graph, operator_);
+        source->answers = weir_calloc(count, sizeof *source->answers);
+        if (!source->answers)
+            return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the splits of '%s'",
+                                  definition->name);
+        source->nanswers = count;
+    }
     source->context = slot->connector;
     source->context.operator_ = definition;
     source->context.parallelism = source->nanswers;
@@ -376,7 +380,10 @@ int weir_slot_next_split(weir_slot *slot, uint32_t operator_, uint32_t subtask, 
         return WEIR_READ_END;
     weir_buffer_append(out, source->answers[subtask].split.data,
                        source->answers[subtask].split.size);
-    return weir_buffer_check(out);
+    int rc = weir_buffer_check(out);
+    return rc < 0 ? weir_error_set(err, rc, "%s: no memory for a split",
+                                   slot->config.graph->operators[operator_].where)
+                  : 0;
 }
 
 /* ---- turns ---- */
@@ -431,8 +438,7 @@ bool weir_slot_turn(weir_slot *slot)
     bool progress = deliver_local(slot);
 
     for (uint32_t t = slot->ntasks; t-- > 0;) {
-        if (!is_live(slot, t) ||
-            weir_subtask_status(slot->subtasks[t]) != WEIR_TASK_RUNNING)
+        if (!is_live(slot, t) || weir_subtask_status(slot->subtasks[t]) != WEIR_TASK_RUNNING)
             continue;
         progress |= run_subtask(slot, t);
         progress |= deliver_local(slot);

@@ -1,10 +1,10 @@
 /* taskmanager/slot.h -- a slot: one pipeline slice of a job, run cooperatively by one thread.
  *
- * A pure state machine: a driver (the slot's thread, or the simulator) feeds it frames and messages,
- * calls weir_slot_turn while it makes progress, and sleeps for what weir_slot_wait says otherwise.
- * The subtask most downstream that can run goes first; a subtask runs only when every output has
- * room for a batch, so that backpressure reaches the source. All calls from the driver's thread,
- * but weir_slot_progress, which any thread may call. */
+ * A pure state machine: a driver (the slot's thread, or the simulator) feeds it frames and
+ * messages, calls weir_slot_turn while it makes progress, and sleeps for what weir_slot_wait says
+ * otherwise. The subtask most downstream that can run goes first; a subtask runs only when every
+ * output has room for a batch, so that backpressure reaches the source. All calls from the driver's
+ * thread, but weir_slot_progress, which any thread may call. */
 #ifndef TASKMANAGER_SLOT_H
 #define TASKMANAGER_SLOT_H
 
@@ -34,31 +34,31 @@ typedef struct weir_slot_host {
 } weir_slot_host;
 
 typedef struct weir_slot_config {
-    const weir_graph *graph;            /* optimized */
+    const weir_graph *graph; /* optimized */
     const weir_task_plan *plan;
-    weir_environment *environment;      /* user code; shared by the slots of a runner, read only */
+    weir_environment *environment; /* user code; shared by the slots of a runner, read only */
     const weir_api *api;
     const weir_connector_catalog *catalog;
-    uint32_t slot;                      /* its number in the job; subtask of every task in it */
+    uint32_t slot; /* its number in the job; subtask of every task in it */
     const char *job_id;
     uint32_t attempt;
     uint64_t epoch;
-    uint32_t window;                    /* bytes granted per input channel */
+    uint32_t window; /* bytes granted per input channel */
     uint32_t batch_rows, batch_bytes;
     uint64_t combine_memory;
-    int64_t buffer_timeout_ms;          /* half-full batches leave at the latest after this; -1: never */
+    int64_t buffer_timeout_ms; /* half-full batches leave at the latest after this; -1: never */
     weir_slot_host *host;
 } weir_slot_config;
 
-int weir_slot_new(const weir_slot_config *config, weir_slot **ret, weir_error *err)
-    WEIR_MUST_CHECK; /* everything borrowed until destroyed */
+int weir_slot_new(const weir_slot_config *config, weir_slot **ret,
+                  weir_error *err) WEIR_MUST_CHECK; /* everything borrowed until destroyed */
 void weir_slot_destroy(weir_slot **slot);
 
 /* Opens every subtask: INITIALIZING is reported for each, or FAILED for the first that cannot. */
 int weir_slot_open(weir_slot *slot, weir_error *err) WEIR_MUST_CHECK;
 /* All tasks of the job are open everywhere: grants credit; RUNNING is reported. */
 void weir_slot_start(weir_slot *slot);
-void weir_slot_cancel(weir_slot *slot);  /* CANCELED for what has not ended */
+void weir_slot_cancel(weir_slot *slot); /* CANCELED for what has not ended */
 
 void weir_slot_receive(weir_slot *slot, weir_frame *frame); /* takes it over */
 /* `end`: none is left. A number that is not the one asked for last is ignored. */
@@ -72,7 +72,7 @@ int weir_slot_next_split(weir_slot *slot, uint32_t operator_, uint32_t subtask, 
 /* The job's data cannot be trusted any more (a connection broke): fails every subtask. */
 void weir_slot_fail(weir_slot *slot, const weir_error *error);
 
-bool weir_slot_turn(weir_slot *slot);    /* true: made progress, call again */
+bool weir_slot_turn(weir_slot *slot); /* true: made progress, call again */
 /* What to sleep for after a turn without progress: descriptors to read, and a time (INT64_MAX:
  * none). `waits` has room for `capacity`; returns how many were filled in. */
 size_t weir_slot_wait(weir_slot *slot, int *fds, size_t capacity, int64_t *ret_at_ms);

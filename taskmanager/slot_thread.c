@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STACK_SIZE  (1u << 20) /* reserved, not used: user code runs on it */
-#define ALTERNATE   (64u << 10) /* stack of the crash handler */
-#define WAITS_MAX   64
+#define STACK_SIZE (1u << 20)  /* reserved, not used: user code runs on it */
+#define ALTERNATE  (64u << 10) /* stack of the crash handler */
+#define WAITS_MAX  64
 
 enum command_kind {
     COMMAND_FRAME,

@@ -1,7 +1,7 @@
 /* taskmanager/slot_thread.h -- the real driver of a slot: a thread, a mailbox, poll(2).
  *
- * Frames and commands come as mail; the thread sleeps when the slot has nothing to do. What the slot
- * tells goes through callbacks that run in the slot's thread and must be quick. */
+ * Frames and commands come as mail; the thread sleeps when the slot has nothing to do. What the
+ * slot tells goes through callbacks that run in the slot's thread and must be quick. */
 #ifndef TASKMANAGER_SLOT_THREAD_H
 #define TASKMANAGER_SLOT_THREAD_H
 
@@ -14,7 +14,7 @@ typedef struct weir_slot_thread weir_slot_thread;
 typedef struct weir_slot_thread_config {
     const weir_deployment *deployment; /* borrowed */
     uint32_t slot;
-    void *self;                        /* of the callbacks, all in the slot's thread */
+    void *self; /* of the callbacks, all in the slot's thread */
     int (*send)(void *self, uint32_t to_slot, weir_frame *frame, weir_error *err);
     void (*status)(void *self, uint32_t slot, uint32_t task, enum weir_task_status status,
                    uint64_t records_in, uint64_t records_out, const weir_error *error);

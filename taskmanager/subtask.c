@@ -39,10 +39,10 @@ struct weir_subtask {
     uint32_t ninputs;
     output *outputs;
     uint32_t noutputs;
-    uint32_t next_input;   /* round robin between gates */
-    bool ending;           /* all input is consumed */
+    uint32_t next_input; /* round robin between gates */
+    bool ending;         /* all input is consumed */
     bool chain_ended, writers_ended;
-    weir_gate_item held;   /* a batch that the head was not ready for */
+    weir_gate_item held; /* a batch that the head was not ready for */
     uint32_t held_input;
 };
 
@@ -78,8 +78,7 @@ static int new_output(weir_subtask *subtask, output *out, const weir_task_edge *
     for (uint32_t i = 0; i < out->nchannels; i++) {
         uint32_t consumer = forward ? subtask->index : i;
         uint32_t id = weir_task_plan_channel(edge, graph_edge->kind, subtask->index, consumer);
-        int rc =
-            weir_output_channel_new(id, config->epoch, ports[consumer], &out->channels[i]);
+        int rc = weir_output_channel_new(id, config->epoch, ports[consumer], &out->channels[i]);
         if (rc < 0)
             return weir_error_set(err, rc, "no memory for %u channels", out->nchannels);
     }
@@ -114,8 +113,7 @@ static int new_input(weir_subtask *subtask, input *in, const weir_task_edge *edg
     if (channels && back) {
         for (uint32_t i = 0; i < count; i++) {
             uint32_t producer = forward ? subtask->index : i;
-            channels[i] =
-                weir_task_plan_channel(edge, graph_edge->kind, producer, subtask->index);
+            channels[i] = weir_task_plan_channel(edge, graph_edge->kind, producer, subtask->index);
             back[i] = ports[producer];
         }
         rc = weir_input_gate_new(
@@ -140,9 +138,9 @@ static int new_edges(weir_subtask *subtask, weir_port *const *ports, weir_error 
         rc = new_input(subtask, &subtask->inputs[subtask->ninputs],
                        &subtask->config->plan->edges[task->inputs[subtask->ninputs]], ports, err);
     for (; rc == 0 && subtask->noutputs < task->noutputs; subtask->noutputs++)
-        rc = new_output(subtask, &subtask->outputs[subtask->noutputs],
-                        &subtask->config->plan->edges[task->outputs[subtask->noutputs]], ports,
-                        err);
+        rc =
+            new_output(subtask, &subtask->outputs[subtask->noutputs],
+                       &subtask->config->plan->edges[task->outputs[subtask->noutputs]], ports, err);
     return rc;
 }
 
@@ -179,10 +177,9 @@ static int new_chain(weir_subtask *subtask, const weir_connector_context *connec
     return rc;
 }
 
-int weir_subtask_new(const weir_slot_config *config, const weir_task *task,
-                     weir_port *const *ports, const weir_connector_context *connector,
-                     void *(*print_self)(void *, uint32_t), void *print_self_data,
-                     weir_subtask **ret, weir_error *err)
+int weir_subtask_new(const weir_slot_config *config, const weir_task *task, weir_port *const *ports,
+                     const weir_connector_context *connector, void *(*print_self)(void *, uint32_t),
+                     void *print_self_data, weir_subtask **ret, weir_error *err)
 {
     weir_subtask *subtask = weir_calloc(1, sizeof *subtask);
 

@@ -1,5 +1,5 @@
-/* taskmanager/subtask.h -- one subtask of a task: its gates, its chain, its edge writers, and how far
- * it has come. Belongs to its slot's thread. */
+/* taskmanager/subtask.h -- one subtask of a task: its gates, its chain, its edge writers, and how
+ * far it has come. Belongs to its slot's thread. */
 #ifndef TASKMANAGER_SUBTASK_H
 #define TASKMANAGER_SUBTASK_H
 
@@ -10,18 +10,17 @@
 typedef struct weir_subtask weir_subtask;
 
 /* `ports[s]` carries frames to slot s; `print_self` as in weir_chain_config. */
-int weir_subtask_new(const weir_slot_config *config, const weir_task *task,
-                     weir_port *const *ports, const weir_connector_context *connector,
-                     void *(*print_self)(void *, uint32_t), void *print_self_data,
-                     weir_subtask **ret, weir_error *err) WEIR_MUST_CHECK;
+int weir_subtask_new(const weir_slot_config *config, const weir_task *task, weir_port *const *ports,
+                     const weir_connector_context *connector, void *(*print_self)(void *, uint32_t),
+                     void *print_self_data, weir_subtask **ret, weir_error *err) WEIR_MUST_CHECK;
 void weir_subtask_destroy(weir_subtask **subtask);
 
 int weir_subtask_open(weir_subtask *subtask, weir_error *err) WEIR_MUST_CHECK;
 int weir_subtask_start(weir_subtask *subtask, weir_error *err) WEIR_MUST_CHECK;
 void weir_subtask_close(weir_subtask *subtask); /* ends it early: everything is released */
 
-/* One quantum, about one batch. 1: made progress; 0: has nothing to do, or must wait (`wait` says for
- * what, if it is not for frames). */
+/* One quantum, about one batch. 1: made progress; 0: has nothing to do, or must wait (`wait` says
+ * for what, if it is not for frames). */
 int weir_subtask_run(weir_subtask *subtask, weir_wait *wait, weir_error *err) WEIR_MUST_CHECK;
 int weir_subtask_flush(weir_subtask *subtask, weir_wait *wait, weir_error *err) WEIR_MUST_CHECK;
 

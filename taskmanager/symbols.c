@@ -29,7 +29,8 @@ static int search(const uint8_t *file, size_t file_size, const Elf64_Shdr *table
 {
     uint64_t count = table->sh_entsize ? table->sh_size / table->sh_entsize : 0;
 
-    if (table->sh_entsize != sizeof(Elf64_Sym) || !inside(file_size, table->sh_offset, table->sh_size) ||
+    if (table->sh_entsize != sizeof(Elf64_Sym) ||
+        !inside(file_size, table->sh_offset, table->sh_size) ||
         !inside(file_size, strings->sh_offset, strings->sh_size))
         return -1;
     for (uint64_t i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
-/* taskmanager/symbols.h -- the function at an address of a shared object, from its full symbol table
- * (dladdr knows exported functions only, and a job exports none). Safe in a signal handler. */
+/* taskmanager/symbols.h -- the function at an address of a shared object, from its full symbol
+ * table (dladdr knows exported functions only, and a job exports none). Safe in a signal handler.
+ */
 #ifndef TASKMANAGER_SYMBOLS_H
 #define TASKMANAGER_SYMBOLS_H
 

@@ -115,7 +115,8 @@ static int put_row(weir_encoder *encoder, const weir_columns *columns, uint32_t 
         weir_json_write_row(encoder->schema, columns, row, kind, out);
         return 0;
     case WEIR_FORMAT_ROW:
-        kind = columns->row_kinds != NULL && encoder->format.changelog != WEIR_CHANGELOG_NEVER
+        kind = (encoder->retracts || columns->row_kinds != NULL) &&
+                       encoder->format.changelog != WEIR_CHANGELOG_NEVER
                    ? weir_text_row_kind(columns, row)
                    : NULL;
         weir_row_write_row(encoder->schema, columns, row, kind, out);

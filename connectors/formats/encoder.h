@@ -7,7 +7,7 @@
  * name=value; control characters escaped; nested values as json
  *
  * Row kinds (+I, -U, +U, -D) are shown: csv, json: a leading column `op`, per the format's
- * changelog; row: in front of the row, in batches that have kinds. Owned by one thread. */
+ * changelog; row: in front of the row, where the stream may have changes. Owned by one thread. */
 #ifndef CONNECTORS_FORMATS_ENCODER_H
 #define CONNECTORS_FORMATS_ENCODER_H
 

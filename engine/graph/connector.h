@@ -1,11 +1,11 @@
 /* graph/connector.h -- what a connector is: a descriptor that plans and documentation read, and
  * vtables that run in a task runner.
  *
- * URL: `name:path?option=value&option=value`, name in [a-z0-9-]+, values percent-encoded where they hold
- * & or %. `${name:default}` is replaced by parameters before parsing. Unknown options, bad values and missing
- * required ones are errors. Threads: a reader or writer belongs to one slot's thread; an enumerator
- * runs in the thread of the slot that holds subtask 0. Nothing here may block for long: a reader that
- * has nothing returns PENDING with a file descriptor or a time to wake. */
+ * URL: `name:path?option=value&option=value`, name in [a-z0-9-]+, values percent-encoded where they
+ * hold & or %. `${name:default}` is replaced by parameters before parsing. Unknown options, bad
+ * values and missing required ones are errors. Threads: a reader or writer belongs to one slot's
+ * thread; an enumerator runs in the thread of the slot that holds subtask 0. Nothing here may block
+ * for long: a reader that has nothing returns PENDING with a file descriptor or a time to wake. */
 #ifndef GRAPH_CONNECTOR_H
 #define GRAPH_CONNECTOR_H
 
@@ -13,23 +13,23 @@
 #include "batch/builder.h"
 #include "graph/graph.h"
 
-enum weir_read_result { /* non-negative results of weir_reader read */
-    WEIR_READ_MORE = 0,    /* gave rows or made progress; call again */
-    WEIR_READ_PENDING = 1, /* nothing now; see weir_wait */
-    WEIR_READ_SPLIT_END = 2, /* the present split is done; wants another */
-    WEIR_READ_END = 3      /* the source has ended (readers that need no splits) */
+enum weir_read_result {                          /* non-negative results of weir_reader read */
+                        WEIR_READ_MORE = 0,      /* gave rows or made progress; call again */
+                        WEIR_READ_PENDING = 1,   /* nothing now; see weir_wait */
+                        WEIR_READ_SPLIT_END = 2, /* the present split is done; wants another */
+                        WEIR_READ_END = 3 /* the source has ended (readers that need no splits) */
 };
 
 typedef struct weir_wait {
-    int fd;            /* wake when readable; -1: none */
-    int64_t at_ms;     /* wake at this monotonic time; INT64_MAX: none */
+    int fd;        /* wake when readable; -1: none */
+    int64_t at_ms; /* wake at this monotonic time; INT64_MAX: none */
 } weir_wait;
 
 typedef struct weir_connector_option {
     const char *name, *fallback; /* fallback NULL: required; "": not set */
     const char *type;            /* "string", "int", "size", "duration", "bool", "a|b|c" */
     const char *meaning;
-    bool source, sink;           /* where it applies */
+    bool source, sink; /* where it applies */
 } weir_connector_option;
 
 typedef struct weir_connector weir_connector;
@@ -38,9 +38,9 @@ typedef struct weir_connector weir_connector;
 typedef struct weir_connector_context {
     const weir_graph_operator *operator_; /* url, path, options, schemas, where */
     uint32_t subtask, parallelism;
-    const char *job_id;          /* 32 hex digits */
+    const char *job_id; /* 32 hex digits */
     uint32_t attempt;
-    int64_t now_ms;              /* monotonic, at open */
+    int64_t now_ms; /* monotonic, at open */
     int64_t (*clock_ms)(void *);
     void *clock_self;
     /* print: where rows go. NULL: the process's stdout. Returns 0, or WEIR_READ_PENDING when the
@@ -88,14 +88,14 @@ struct weir_writer_class {
 };
 
 struct weir_connector {
-    const char *name;            /* "filesystem" */
-    const char *const *aliases;  /* {"file", NULL} */
-    const char *meaning;         /* one sentence */
-    const char *path_meaning;    /* "path or glob" */
+    const char *name;           /* "filesystem" */
+    const char *const *aliases; /* {"file", NULL} */
+    const char *meaning;        /* one sentence */
+    const char *path_meaning;   /* "path or glob" */
     const weir_connector_option *options;
     uint32_t noptions;
     bool source, sink;
-    bool local_only;             /* belongs to this terminal: stdin: */
+    bool local_only; /* belongs to this terminal: stdin: */
     /* Extra checks of a resolved operator (option combinations, schema); NULL: none. Pure. */
     int (*check)(const weir_graph_operator *op, bool sink, weir_error *err);
     /* Does the source end by itself? NULL: always bounded. `local`: it runs in this process. */
@@ -110,11 +110,11 @@ typedef struct weir_connector_catalog {
 } weir_connector_catalog;
 
 const weir_connector *weir_connector_find(const weir_connector_catalog *catalog, const char *name);
-/* Parses a URL (parameters already replaced) into op->connector, url, path, options (every option of
- * the connector, defaults filled in) and runs its check. Texts go to `arena`. */
+/* Parses a URL (parameters already replaced) into op->connector, url, path, options (every option
+ * of the connector, defaults filled in) and runs its check. Texts go to `arena`. */
 int weir_connector_resolve(const weir_connector_catalog *catalog, weir_arena *arena,
-                           const char *url, bool sink, weir_graph_operator *op, weir_error *err)
-    WEIR_MUST_CHECK;
+                           const char *url, bool sink, weir_graph_operator *op,
+                           weir_error *err) WEIR_MUST_CHECK;
 /* The value of an option; its default when the user gave none. */
 const char *weir_connector_option_get(const weir_graph_operator *op, const char *name);
 

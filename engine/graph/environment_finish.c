@@ -173,7 +173,7 @@ static void settle_retracts(weir_env *env)
             op->retracts = !graph->batch;
             break;
         default:
-            op->retracts = from != NULL && op->noutputs > 0;
+            op->retracts = from != NULL; /* of a sink: what comes in */
         }
     }
 }

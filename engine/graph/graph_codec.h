@@ -7,7 +7,7 @@
 #include "graph/graph.h"
 
 int weir_graph_pack(const weir_graph *graph, weir_buffer *out) WEIR_MUST_CHECK;
-int weir_graph_unpack(const void *bytes, size_t size, weir_graph **ret, weir_error *err)
-    WEIR_MUST_CHECK;
+int weir_graph_unpack(const void *bytes, size_t size, weir_graph **ret,
+                      weir_error *err) WEIR_MUST_CHECK;
 
 #endif

@@ -14,12 +14,12 @@
 #pragma GCC diagnostic pop
 
 typedef struct weir_loaded_module {
-    void *handle;               /* dlopen's */
+    void *handle; /* dlopen's */
     const weir_module *module;
 } weir_loaded_module;
 
-/* WEIR_EVERSION with both versions and what to do; WEIR_EINVALID when it is no job. Never trusts the
- * file: every offset is checked. */
+/* WEIR_EVERSION with both versions and what to do; WEIR_EINVALID when it is no job. Never trusts
+ * the file: every offset is checked. */
 int weir_module_check(const char *path, uint32_t *ret_abi, weir_error *err) WEIR_MUST_CHECK;
 int weir_module_load(const char *path, weir_loaded_module *ret, weir_error *err) WEIR_MUST_CHECK;
 void weir_module_unload(weir_loaded_module *module);

@@ -19,15 +19,15 @@
 
 /* What an operator is opened with; borrowed until close. */
 typedef struct weir_operator_context {
-    const weir_graph *graph;             /* the optimized one */
+    const weir_graph *graph; /* the optimized one */
     const weir_graph_operator *operator_;
-    const weir_user_code *code;          /* of operator_->origin */
-    const weir_api *api;                 /* complete: both halves */
+    const weir_user_code *code; /* of operator_->origin */
+    const weir_api *api;        /* complete: both halves */
     uint32_t subtask, parallelism;
     weir_collector *outputs[WEIR_GRAPH_OUTPUTS_MAX]; /* never NULL below operator_->noutputs */
-    uint32_t batch_rows, batch_bytes;    /* limits of one batch */
-    uint64_t combine_memory;             /* bytes of a combiner */
-    const weir_connector_context *connector; /* SOURCE, SINK */
+    uint32_t batch_rows, batch_bytes;                /* limits of one batch */
+    uint64_t combine_memory;                         /* bytes of a combiner */
+    const weir_connector_context *connector;         /* SOURCE, SINK */
     const weir_connector *connector_class;
     void (*log)(void *self, const char *line); /* the job's log */
     void *log_self;
@@ -35,8 +35,8 @@ typedef struct weir_operator_context {
 
 typedef struct weir_operator {
     const struct weir_operator_class *vtable;
-    weir_operator_context context;       /* a copy */
-    uint64_t records_in, records_out;    /* single writer; read by the slot for reports */
+    weir_operator_context context;    /* a copy */
+    uint64_t records_in, records_out; /* single writer; read by the slot for reports */
 } weir_operator;
 
 struct weir_operator_class {
@@ -52,7 +52,7 @@ struct weir_operator_class {
     int (*flush)(weir_operator *self, weir_wait *ret_wait, weir_error *err);
     /* All inputs have ended: emit the rest and, for sinks, make the output final. Resumable. */
     int (*end_of_input)(weir_operator *self, weir_wait *ret_wait, weir_error *err);
-    void (*close)(weir_operator *self);  /* frees it; after a failed open, too */
+    void (*close)(weir_operator *self); /* frees it; after a failed open, too */
 };
 
 #endif

@@ -1,5 +1,6 @@
-/* graph/task_plan.h -- cuts a graph into tasks: chains of operators joined by FORWARD edges that run
- * as one subtask per slot, and the edges between tasks with their channels. Pure and deterministic.
+/* graph/task_plan.h -- cuts a graph into tasks: chains of operators joined by FORWARD edges that
+ * run as one subtask per slot, and the edges between tasks with their channels. Pure and
+ * deterministic.
  *
  * Slot sharing: subtask i of every task runs in slot i, so a job needs as many slots as its highest
  * parallelism. A channel joins one producer subtask and one consumer subtask of an edge; its number
@@ -11,21 +12,21 @@
 
 typedef struct weir_task {
     uint32_t index;
-    const uint32_t *operators;   /* of the chain, in topological order; the head first */
+    const uint32_t *operators; /* of the chain, in topological order; the head first */
     uint32_t noperators;
     uint32_t parallelism;
-    const char *name;            /* "source file -> split -> count (partial)" */
-    weir_id id;                  /* of the head operator */
-    const uint32_t *inputs;      /* indices of task edges that end here */
+    const char *name;       /* "source file -> split -> count (partial)" */
+    weir_id id;             /* of the head operator */
+    const uint32_t *inputs; /* indices of task edges that end here */
     uint32_t ninputs;
-    const uint32_t *outputs;     /* indices of task edges that start here */
+    const uint32_t *outputs; /* indices of task edges that start here */
     uint32_t noutputs;
 } weir_task;
 
 typedef struct weir_task_edge {
     uint32_t index;
-    uint32_t graph_edge;         /* index in graph.edges */
-    uint32_t from, to;           /* task indices */
+    uint32_t graph_edge; /* index in graph.edges */
+    uint32_t from, to;   /* task indices */
     uint32_t from_parallelism, to_parallelism;
     uint32_t first_channel, nchannels;
 } weir_task_edge;
@@ -37,7 +38,7 @@ typedef struct weir_task_plan {
     weir_task_edge *edges;
     uint32_t nedges;
     uint32_t nchannels;
-    uint32_t slots;              /* that the job needs */
+    uint32_t slots; /* that the job needs */
 } weir_task_plan;
 
 /* `chaining`: pipeline.operator-chaining.enabled. */

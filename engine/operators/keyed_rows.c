@@ -1,7 +1,7 @@
 #include "operators/keyed_rows.h"
 
 #include "operators/classes.h"
-#include "operators/row_text.h"
+#include "operators/null_key.h"
 
 #include <assert.h>
 #include <string.h>
@@ -95,21 +95,6 @@ int weir_keyed_rows_bind(weir_keyed_rows *keyed, const weir_schema *output, weir
     return 0;
 }
 
-static int refuse_null(const weir_keyed_rows *keyed, const weir_columns *columns, uint32_t field,
-                       weir_error *err)
-{
-    char record[WEIR_ROW_TEXT_MAX + 1];
-    uint32_t row = 0;
-
-    while (row + 1 < columns->rows && !weir_column_is_null(&columns->columns[field], row))
-        row++;
-    weir_row_text(keyed->schema, columns, row, record, sizeof record);
-    return weir_operator_error(keyed->operator_, err, WEIR_EUSER,
-                               "a key is NULL; field %s of record %s; filter it out or give it a "
-                               "value before key_by",
-                               weir_schema_at(keyed->schema, field)->name, record);
-}
-
 static int encode(weir_keyed_rows *keyed, const weir_columns *columns, weir_error *err)
 {
     weir_keys keys;
@@ -142,9 +127,10 @@ int weir_keyed_rows_begin(weir_keyed_rows *keyed, const weir_columns *columns, w
     uint32_t size = 0;
     int rc;
 
-    for (uint32_t i = 0; i < keyed->count; i++)
-        if (columns->columns[keyed->fields[i]].nulls > 0)
-            return refuse_null(keyed, columns, keyed->fields[i], err);
+    rc = weir_null_key_check(keyed->operator_->context.operator_, keyed->schema, columns,
+                             keyed->fields, keyed->count, err);
+    if (rc < 0)
+        return rc;
     rc = weir_key_table_reserve(keyed->table, columns->rows, keyed->limit);
     if (rc == WEIR_ETOO_LARGE && keyed->limit != UINT64_MAX && keyed->table->count > 0)
         return WEIR_PENDING;

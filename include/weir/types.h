@@ -8,6 +8,7 @@
  *
  * C99- and C++-clean. Structures are only ever appended to; those that a job hands over begin with
  * their size. All pointers in values are borrowed: valid until the callback returns. */
+/* clang-format off: macros read better as they stand */
 #ifndef WEIR_TYPES_H
 #define WEIR_TYPES_H
 
@@ -277,8 +278,8 @@ struct weir_type {
 
 #define WEIR_RECORD(T, ...)                                                                      \
     typedef struct T { WEIR__EACH(WEIR__MEMBER, T, __VA_ARGS__) } T;                             \
-    static const weir_field T##_fields[] = { WEIR__EACH(WEIR__FIELD, T, __VA_ARGS__) };          \
-    static const weir_type T##_type = { sizeof(weir_type), sizeof(weir_field), #T, sizeof(T),    \
+    static const weir_field T##_fields[] __attribute__((unused)) = { WEIR__EACH(WEIR__FIELD, T, __VA_ARGS__) };          \
+    static const weir_type T##_type __attribute__((unused)) = { sizeof(weir_type), sizeof(weir_field), #T, sizeof(T),    \
                                         sizeof T##_fields / sizeof T##_fields[0], T##_fields }
 #define WEIR_TYPE(T) (&T##_type)
 

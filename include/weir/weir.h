@@ -10,6 +10,7 @@
  * together. At run time a callback returns 0, or the negative result of weir_fail. Operator contexts
  * belong to one thread and live for the callback only; values handed to a callback are borrowed until
  * it returns, values that it emits are copied at once. C99- and C++-clean. */
+/* clang-format off: macros read better as they stand */
 #ifndef WEIR_H
 #define WEIR_H
 
@@ -183,7 +184,7 @@ extern const weir_api *weir__;
 static inline int weir_emit(weir_ctx *ctx, const void *record) { return ctx->emit(ctx, record); }
 static inline int weir_emit_to(weir_ctx *ctx, uint32_t output, const void *record)
 {
-    return ctx->api->emit_to(ctx, output, record, WEIR_NO_TIMESTAMP, WEIR_INSERT);
+    return ctx->api->emit_to(ctx, output, record, ctx->api->timestamp(ctx), WEIR_INSERT);
 }
 static inline int weir_emit_columns(weir_ctx *ctx, uint32_t output, const weir_columns *columns,
                                     const uint32_t *selection, uint32_t count)

@@ -7,9 +7,9 @@
 #include "store/memory_records.h"
 #include "taskmanager/agent.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -7,9 +7,9 @@
 #include "graph/module.h"
 #include "operators/operators.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -184,8 +184,7 @@ static void start(void *actor, weir_context *context)
     if (weir_context_connect(context, DISPATCHER, "sim://dispatcher", &error) < 0)
         fail_msg("%s", error.text);
     if (self->cluster->plan->cancel_us != INT64_MAX)
-        self->cancel_timer =
-            weir_context_set_timer(context, self->cluster->plan->cancel_us / 1000);
+        self->cancel_timer = weir_context_set_timer(context, self->cluster->plan->cancel_us / 1000);
 }
 
 static void receive(void *actor, weir_context *context, const weir_envelope *message)
@@ -217,7 +216,8 @@ static void build_graph(client *self)
                                       .nparams = plan->nparams,
                                       .job_name = "",
                                       .parallelism = plan->parallelism,
-                                      .max_parallelism = -1};
+                                      .max_parallelism = -1,
+                                      .runtime_mode = plan->streaming ? 1 : 0};
 
     weir_environment_api(&api);
     weir_user_context_api(&api);

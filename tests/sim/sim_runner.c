@@ -58,8 +58,8 @@ static void kick(sim_slot *slot, int64_t delay_us)
     if (slot->turn_scheduled || !slot->slot)
         return;
     slot->turn_scheduled = true;
-    if (weir_simulator_schedule(slot->runner->cluster->simulator, slot->runner->node, delay_us, turn,
-                                slot) < 0)
+    if (weir_simulator_schedule(slot->runner->cluster->simulator, slot->runner->node, delay_us,
+                                turn, slot) < 0)
         slot->turn_scheduled = false;
 }
 
@@ -136,7 +136,8 @@ static weir_frame *copy_of(const weir_frame *frame)
         memcpy(body, weir_batch_bytes(frame->batch), size);
     }
     if (weir_frame_pack_header(frame, &header) < 0 ||
-        weir_frame_unpack(header.data, header.size, body, size, release_bytes, NULL, &copy, NULL) < 0)
+        weir_frame_unpack(header.data, header.size, body, size, release_bytes, NULL, &copy, NULL) <
+            0)
         abort();
     weir_buffer_deinit(&header);
     return copy;
@@ -182,11 +183,12 @@ static int slot_send(weir_slot_host *host, uint32_t to_slot, weir_frame *frame, 
 
     if (!to) {
         weir_frame_destroy(&frame);
-        return weir_error_set(err, WEIR_EUNAVAILABLE,
-                              "lost the data connection to task runner %u", index);
+        return weir_error_set(err, WEIR_EUNAVAILABLE, "lost the data connection to task runner %u",
+                              index);
     }
-    /* Only batches vanish in silence: an end follows each, so that the gap must show. Nothing follows
-     * the last credit; that it cannot vanish without a broken connection is the data bus's promise. */
+    /* Only batches vanish in silence: an end follows each, so that the gap must show. Nothing
+     * follows the last credit; that it cannot vanish without a broken connection is the data bus's
+     * promise. */
     if (to != self && frame->kind == WEIR_FRAME_BATCH &&
         weir_simulator_random(simulator, 100000) < plan->data_drop) {
         self->cluster->result->frames_dropped++;
@@ -209,8 +211,8 @@ static void slot_status(weir_slot_host *host, uint32_t task, uint32_t subtask,
                         enum weir_task_status status, const weir_error *error)
 {
     sim_slot *slot = (sim_slot *)host;
-    weir_runner_on_status(slot->runner->actor, context_of(slot->runner), subtask, task, status, 0, 0,
-                          error);
+    weir_runner_on_status(slot->runner->actor, context_of(slot->runner), subtask, task, status, 0,
+                          0, error);
 }
 
 static void slot_want_split(weir_slot_host *host, uint32_t operator_, uint32_t subtask,
@@ -376,9 +378,9 @@ int sim_runner_spawn(sim_cluster *cluster, struct sim_taskmanager *taskmanager,
 {
     sim_runner *self = weir_calloc(1, sizeof *self);
 
-    self->host = (weir_runner_host){host_deploy,     host_start,     host_cancel,
-                                    host_give_split, host_ask_split, host_print_ready,
-                                    host_progress,   host_print_to_log};
+    self->host =
+        (weir_runner_host){host_deploy,    host_start,       host_cancel,   host_give_split,
+                           host_ask_split, host_print_ready, host_progress, host_print_to_log};
     self->cluster = cluster;
     self->taskmanager = taskmanager;
     self->spec = copy_spec(spec);

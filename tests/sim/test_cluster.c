@@ -10,9 +10,9 @@
 #include "base/memory.h"
 
 #include <dirent.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,39 @@ static void write_text(const char *path, uint64_t seed, uint64_t *counts)
     fclose(file);
 }
 
-/* What the part files hold: every word at most once, and nothing unknown. */
+static uint64_t *count_of(uint64_t *counts, const char *word)
+{
+    for (size_t w = 0; w < WEIR_COUNT(words); w++) {
+        if (strcmp(words[w], word) == 0)
+            return &counts[w];
+    }
+    fail_msg("a word that is not in the text: '%s'", word);
+    return NULL;
+}
+
+/* "word,n": each word once. "+U,word,n": a changelog, which must replay without a flaw. */
+static void apply_line(char *line, uint64_t *counts)
+{
+    char *comma = strrchr(line, ',');
+    const char *change = "+I";
+
+    assert_non_null(comma);
+    *comma = 0;
+    uint64_t n = strtoull(comma + 1, NULL, 10);
+    if ((line[0] == '+' || line[0] == '-') && line[2] == ',') {
+        change = line;
+        line[2] = 0;
+        line += 3;
+    }
+    uint64_t *count = count_of(counts, line);
+    if (strcmp(change, "-U") == 0) {
+        assert_int_equal(*count, n);
+        return;
+    }
+    assert_int_equal(*count, strcmp(change, "+U") == 0 ? n - 1 : 0);
+    *count = n;
+}
+
 static void read_counts(const char *directory, uint64_t *counts)
 {
     DIR *listing = opendir(directory);
@@ -64,17 +96,8 @@ static void read_counts(const char *directory, uint64_t *counts)
         snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
         FILE *file = fopen(path, "r");
         assert_non_null(file);
-        while (fgets(line, sizeof line, file)) {
-            char *comma = strchr(line, ',');
-            size_t w = 0;
-            assert_non_null(comma);
-            *comma = 0;
-            while (w < WEIR_COUNT(words) && strcmp(words[w], line) != 0)
-                w++;
-            assert_true(w < WEIR_COUNT(words));
-            assert_int_equal(counts[w], 0);
-            counts[w] = strtoull(comma + 1, NULL, 10);
-        }
+        while (fgets(line, sizeof line, file))
+            apply_line(line, counts);
         fclose(file);
     }
     closedir(listing);
@@ -86,6 +109,7 @@ static void choose_faults(sim_plan *plan, weir_prng *prng)
     plan->slots = 1 + (uint32_t)weir_prng_below(prng, 3);
     plan->parallelism = 1 + (uint32_t)weir_prng_below(prng, plan->taskmanagers * plan->slots);
     plan->faults.delay_max_us = 100 + (int64_t)weir_prng_below(prng, 20000);
+    plan->streaming = weir_prng_below(prng, 3) == 0;
     if (weir_prng_below(prng, 3) > 0) {
         plan->faults.drop = (uint32_t)weir_prng_below(prng, 100);
         plan->faults.repeat = (uint32_t)weir_prng_below(prng, 100);
@@ -103,8 +127,13 @@ static void choose_faults(sim_plan *plan, weir_prng *prng)
         plan->restart_dispatcher_us = (int64_t)weir_prng_below(prng, 500000);
         break;
     case 3:
-        plan->data_drop = 5000;
-        plan->data_repeat = 5000;
+    case 8:
+        plan->streaming = true;
+        plan->taskmanagers = 3;
+        plan->slots = 1;
+        plan->parallelism = 3;
+        plan->data_drop = 1000;
+        plan->data_repeat = 1000;
         break;
     case 4:
         plan->cancel_us = (int64_t)weir_prng_below(prng, 400000);
@@ -131,8 +160,7 @@ static void check_result(const sim_plan *plan, const sim_result *result, const c
     bool harmless = plan->kill_taskmanager_us == INT64_MAX && plan->pause_us == INT64_MAX &&
                     plan->kill_runner_us == INT64_MAX && plan->kill_jobmanager_us == INT64_MAX &&
                     plan->cut_us == INT64_MAX && plan->cancel_us == INT64_MAX &&
-                    result->frames_dropped == 0 &&
-                    result->frames_repeated == 0;
+                    result->frames_dropped == 0 && result->frames_repeated == 0;
 
     if (strcmp(result->state, "FINISHED") == 0) {
         sum->finished++;
@@ -158,7 +186,8 @@ static void check_result(const sim_plan *plan, const sim_result *result, const c
 
 static void run_seed(uint64_t seed, totals *sum)
 {
-    char directory[] = "/tmp/weir-sim-XXXXXX", text[64], output[64], input_url[128], output_url[128];
+    char directory[] = "/tmp/weir-sim-XXXXXX", text[64], output[64], input_url[128],
+         output_url[128];
     uint64_t expected[WEIR_COUNT(words)] = {0};
     weir_prng prng = {seed};
     sim_plan plan;
@@ -209,10 +238,9 @@ static void test_exact_or_loud(void **state)
                   (unsigned long long)run.count, (unsigned long long)sum.finished,
                   (unsigned long long)sum.failed, (unsigned long long)sum.canceled,
                   (unsigned long long)sum.faults.messages, (unsigned long long)sum.faults.dropped,
-                  (unsigned long long)sum.faults.repeated,
-                  (unsigned long long)sum.faults.reordered, (unsigned long long)sum.faults.killed,
-                  (unsigned long long)sum.faults.paused, (unsigned long long)sum.faults.cut,
-                  (unsigned long long)sum.data_faults);
+                  (unsigned long long)sum.faults.repeated, (unsigned long long)sum.faults.reordered,
+                  (unsigned long long)sum.faults.killed, (unsigned long long)sum.faults.paused,
+                  (unsigned long long)sum.faults.cut, (unsigned long long)sum.data_faults);
     if (run.count < 100)
         return;
     /* A simulator that injects nothing proves nothing. */

@@ -32,43 +32,60 @@ show() {
     for file in "$@"; do
         [[ -s $file ]] || continue
         printf '==> %s <==\n' "${file#"$WORK"/}"
-        tail -n 60 "$file"
+        tail -n 40 "$file"
     done
 }
 
 fail() {
-    trap - ERR
+    [[ ! -e $WORK/failed ]] || exit 1
+    : >"$WORK/failed"
     {
         printf '\nFAILED: %s\n' "$*"
         printf 'at:%s\n' "$(for ((i = 1; i < ${#BASH_LINENO[@]}; i++)); do
             printf ' %s:%d' "$(basename "${BASH_SOURCE[i]}")" "${BASH_LINENO[i - 1]}"
         done)"
         [[ -z $last ]] || printf 'last command, exit code %d: %s\n' "$code" "$last"
-        show "$WORK"/{out,err} "$WORK"/*.{out,err} "$WORK"/*/log/*.log
+        show "$WORK"/{out,err} "$WORK"/*.err "$WORK"/*/log/*.log
     } >&2
     exit 1
 }
 
 # ---- processes ----
 
-# What this test started and still runs, task runners included: our executable with our WEIR_HOME.
+# What this test started and still runs: our executable with our WEIR_HOME, and such a process's
+# children of that name (of task runners the system tells only root more).
 own_processes() {
-    local directory
+    local directory pid parent ours=' ' children=()
     for directory in /proc/[0-9]*; do
+        pid=${directory#/proc/}
+        [[ $(cat "$directory/comm" 2>/dev/null) = "${WEIR##*/}" ]] || continue
         if [[ $(readlink "$directory/exe" 2>/dev/null) = "$WEIR" ]] &&
             grep -qszxF "WEIR_HOME=$WEIR_HOME" "$directory/environ" 2>/dev/null; then
-            echo "${directory#/proc/}"
+            ours+="$pid "
+        else
+            children+=("$pid")
         fi
     done
+    for pid in "${children[@]}"; do
+        parent=$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status" 2>/dev/null) || continue
+        [[ -z $parent || $ours != *" $parent "* ]] || ours+="$pid "
+    done
+    # shellcheck disable=SC2086
+    printf '%s\n' $ours
 }
 
-# is_alive PID; a zombie is not.
-is_alive() { [[ -r /proc/$1/stat ]] && ! grep -qs '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
+# is_alive PID. A zombie is not, unless threads of it still end: then its files are open yet.
+is_alive() {
+    local threads=("/proc/$1/task/"*)
+    [[ ${#threads[@]} -gt 1 ]] || { [[ -r /proc/$1/status ]] &&
+        ! grep -qs '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
+}
 is_gone() { ! is_alive "$1"; }
 
 clean_up() {
     local rc=$? pid
-    trap - EXIT ERR
+    trap - EXIT
+    [[ $rc = 0 ]] || (fail "the script ended with $rc at: $BASH_COMMAND") || true
     for pid in $(own_processes) $(jobs -p); do kill -KILL "$pid" 2>/dev/null || true; done
     [[ $(type -t test_clean_up) != function ]] || test_clean_up || true
     rm -rf "$WORK"
@@ -76,7 +93,6 @@ clean_up() {
     exit "$rc"
 }
 trap clean_up EXIT
-trap 'fail "a command of the test itself failed: $BASH_COMMAND"' ERR
 
 # wait_until SECONDS WHAT COMMAND... : for what no command can wait for.
 wait_until() {
@@ -94,7 +110,8 @@ wait_until() {
 run() {
     last="$*"
     code=0
-    timeout --foreground -k 5 40 "$@" >"$WORK/out" 2>"$WORK/err" || code=$?
+    # The shell's own word about a signal is not wanted.
+    { timeout --foreground -k 5 40 "$@" >"$WORK/out" 2>"$WORK/err" 9>&- || code=$?; } 2>/dev/null
     [[ $code != 124 ]] || fail 'it did not end within 40 s'
 }
 
@@ -146,8 +163,9 @@ expect_json() {
 in_background() {
     local name=$1
     shift
-    # A shell's background commands ignore SIGINT; ours shall not.
-    env --default-signal=INT,QUIT "$@" >"$WORK/$name.out" 2>"$WORK/$name.err" &
+    : >"$WORK/$name.err"
+    # Descriptor 9 is of `serve`. A shell's background commands ignore SIGINT; ours shall not.
+    env --default-signal=INT,QUIT "$@" >"$WORK/$name.out" 2>"$WORK/$name.err" 9>&- &
     jobs[$name]=$!
 }
 
@@ -193,12 +211,15 @@ expect_daemons_alive() {
 start_daemon() {
     local name=$1 role=$2 log=$DIR/log/$1.log count
     shift 2
-    count=$(grep -cs 'is ready:' "$log" || true)
-    "$WEIR" "$role" --config "$DIR/weir.yaml" --log "$log" "$@" </dev/null >>"$log" 2>&1 &
+    count=$(count_lines 'is ready:' "$log")
+    "$WEIR" "$role" --config "$DIR/weir.yaml" --log "$log" "$@" </dev/null >>"$log" 2>&1 9>&- &
+    disown # the shell shall not tell of its end
     echo "$! $(sed 's/.*) //' "/proc/$!/stat" | cut -d' ' -f20)" >"$DIR/pid/$name.pid"
     wait_until 10 "$name is ready" more_than "$count" 'is ready:' "$log"
 }
-more_than() { (($(grep -cs -e "$2" "$3" || true) > $1)); }
+more_than() { (($(count_lines "$2" "$3") > $1)); }
+# count_lines TEXT FILE, which need not be there.
+count_lines() { grep -csF -e "$1" "$2" || [[ -e $2 ]] || echo 0; }
 
 # ---- jobs ----
 
@@ -226,6 +247,16 @@ is_state_or_ended() {
 }
 
 # ---- texts ----
+
+# serve NAME: a TCP server that hands on what is written to descriptor 9; sets PORT.
+serve() {
+    mkfifo "$WORK/$1.lines"
+    "${LINE_SERVER:?set it to the executable line_server; ctest does}" "$WORK/$1.port" \
+        <"$WORK/$1.lines" &
+    exec 9>"$WORK/$1.lines"
+    wait_until 5 'the server listens' test -s "$WORK/$1.port"
+    PORT=$(cat "$WORK/$1.port")
+}
 
 # make_text LINES: words, some often, some once; always the same.
 make_text() {
@@ -259,4 +290,4 @@ finish() {
     check 'nothing is left behind'
     wait_until 5 'every process has ended' has_no_processes
 }
-has_no_processes() { [[ -z $(own_processes) ]]; }
+has_no_processes() { [[ $(own_processes) =~ ^[[:space:]]*$ ]]; }

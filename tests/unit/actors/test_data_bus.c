@@ -332,6 +332,34 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
+/* A receiver that stands still fills every queue; what does not fit waits its turn, in order, on
+ * the connecting side (which is told of room) and on the accepting side (which is not). */
+static void test_a_full_peer_delays_but_loses_nothing(void **state)
+{
+    (void)state;
+    enum { BEFORE = 70000, ALL = 95000 };
+    for (uint32_t from = 0; from < 2; from++) {
+        runner runners[2];
+        for (uint32_t i = 0; i < 2; i++)
+            runner_open(&runners[i], i, "tcp://127.0.0.1");
+        join_all(runners, 2);
+        runner *to = &runners[1 - from];
+        assert_int_equal(send_number(&runners[from], to->index, 0), 0);
+        assert_true(await_received(to, from, 1));
+        int failed = 0;
+        pthread_mutex_lock(&to->lock);
+        for (uint64_t n = 1; n < BEFORE; n++)
+            failed += send_number(&runners[from], to->index, n) != 0;
+        pthread_mutex_unlock(&to->lock);
+        for (uint64_t n = BEFORE; n < ALL; n++)
+            failed += send_number(&runners[from], to->index, n) != 0;
+        assert_int_equal(failed, 0);
+        assert_true(await_received(to, from, ALL));
+        for (uint32_t i = 0; i < 2; i++)
+            runner_close(&runners[i]);
+    }
+}
+
 static void test_a_door_that_opens_late_is_found(void **state)
 {
     (void)state;
@@ -604,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_both_ways_over_tcp),
         cmocka_unit_test(test_three_runners_over_inproc),
         cmocka_unit_test(test_sends_before_the_peers_have_met_wait),
+        cmocka_unit_test(test_a_full_peer_delays_but_loses_nothing),
         cmocka_unit_test(test_a_door_that_opens_late_is_found),
         cmocka_unit_test(test_strangers_are_refused),
         cmocka_unit_test(test_an_impostor_behind_the_endpoint_is_not_trusted),

@@ -20,7 +20,7 @@ static void test_rows_are_kept_until_acknowledged(void **state)
     weir_row_buffer_acknowledge(&rows, 4);
     assert_int_equal(rows.position, 4);
     assert_string_equal(weir_buffer_text(&rows.text), "ef");
-    weir_row_buffer_acknowledge(&rows, 2); /* an old word */
+    weir_row_buffer_acknowledge(&rows, 2);  /* an old word */
     weir_row_buffer_acknowledge(&rows, 99); /* behind the end */
     assert_string_equal(weir_buffer_text(&rows.text), "ef");
     weir_row_buffer_acknowledge(&rows, 6);

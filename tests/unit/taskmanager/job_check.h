@@ -1,5 +1,6 @@
-/* Whole jobs whose rows are known: a job that is compiled into the test runs at several parallelisms,
- * chained and not, in several orders, and what it printed is compared with what is right. */
+/* Whole jobs whose rows are known: a job that is compiled into the test runs at several
+ * parallelisms, chained and not, in several orders, and what it printed is compared with what is
+ * right. */
 #ifndef TEST_JOB_CHECK_H
 #define TEST_JOB_CHECK_H
 
@@ -18,8 +19,7 @@ WEIR_JOB("test")
 static inline job_options job_defaults(void (*build)(weir_env *))
 {
     build_job = build;
-    return (job_options){
-        .module = &weir_module_v1, .parallelism = 1, .chaining = true, .seed = 1};
+    return (job_options){.module = &weir_module_v1, .parallelism = 1, .chaining = true, .seed = 1};
 }
 
 typedef struct job_lines {

@@ -11,15 +11,17 @@
 #include "operators/operators.h"
 #include "taskmanager/slot.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 #undef fail /* weir_fail calls a member of that name */
+#undef fail_msg
+#define fail_msg(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
 
 #define SLOTS_MAX 16
 
@@ -60,10 +62,10 @@ struct slot_job {
     size_t printed_size;
     weir_prng prng;
     int64_t now_ms;
-    bool lose_a_frame;        /* drops the next batch between slots */
-    uint32_t print_refusals;  /* of 100 calls of print, so many find the receiver full */
-    bool refused;             /* one did since the last turn */
-    char log[1024];           /* what was logged last */
+    bool lose_a_frame;       /* drops the next batch between slots */
+    uint32_t print_refusals; /* of 100 calls of print, so many find the receiver full */
+    bool refused;            /* one did since the last turn */
+    char log[1024];          /* what was logged last */
 };
 
 static int job_send(weir_slot_host *host, uint32_t to, weir_frame *frame, weir_error *err)
@@ -106,8 +108,8 @@ static void job_want_split(weir_slot_host *host, uint32_t operator_, uint32_t su
     job_slot *slot = (job_slot *)host;
     weir_buffer split = WEIR_BUFFER_INIT;
     weir_error error = WEIR_ERROR_INIT;
-    int rc = weir_slot_next_split(slot->job->slots[0].slot, operator_, subtask, number, &split,
-                                  &error);
+    int rc =
+        weir_slot_next_split(slot->job->slots[0].slot, operator_, subtask, number, &split, &error);
     assert_true(rc >= 0 || error.code != 0);
     if (rc < 0 && slot->job->error.code == 0)
         slot->job->error = error;
@@ -141,7 +143,7 @@ static int64_t job_now_ms(weir_slot_host *host)
 
 static void job_log(weir_slot_host *host, const char *line)
 {
-    snprintf(((job_slot *)host)->job->log, sizeof ((job_slot *)host)->job->log, "%s", line);
+    snprintf(((job_slot *)host)->job->log, sizeof((job_slot *)host)->job->log, "%s", line);
 }
 
 static int job_plan(slot_job *job, const job_options *options, weir_error *error)
@@ -180,22 +182,22 @@ static int job_open_slot(slot_job *job, const job_options *options, uint32_t s, 
         (weir_slot_host){job_send, job_status, job_want_split, job_print, job_now_ms, job_log};
     slot->job = job;
     slot->number = s;
-    weir_slot_config config = {
-        .graph = job->graph,
-        .plan = job->plan,
-        .environment = job->environment,
-        .api = &job->api,
-        .catalog = weir_connectors(),
-        .slot = s,
-        .job_id = "0123456789abcdef0123456789abcdef",
-        .attempt = 1,
-        .epoch = 7,
-        .window = options->window ? options->window : 32768,
-        .batch_rows = options->batch_rows ? options->batch_rows : 64,
-        .batch_bytes = options->batch_bytes ? options->batch_bytes : 2048,
-        .combine_memory = options->combine_memory ? options->combine_memory : 16384,
-        .buffer_timeout_ms = 100,
-        .host = &slot->host};
+    weir_slot_config config = {.graph = job->graph,
+                               .plan = job->plan,
+                               .environment = job->environment,
+                               .api = &job->api,
+                               .catalog = weir_connectors(),
+                               .slot = s,
+                               .job_id = "0123456789abcdef0123456789abcdef",
+                               .attempt = 1,
+                               .epoch = 7,
+                               .window = options->window ? options->window : 32768,
+                               .batch_rows = options->batch_rows ? options->batch_rows : 64,
+                               .batch_bytes = options->batch_bytes ? options->batch_bytes : 2048,
+                               .combine_memory =
+                                   options->combine_memory ? options->combine_memory : 16384,
+                               .buffer_timeout_ms = 100,
+                               .host = &slot->host};
     int rc = weir_slot_new(&config, &slot->slot, error);
     return rc < 0 ? rc : weir_slot_open(slot->slot, error);
 }

@@ -4,10 +4,10 @@
 #include "taskmanager/artifact_cache.h"
 #include "taskmanager/symbols.h"
 
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +24,13 @@ static void test_an_artifact_is_there_when_whole(void **state)
 
     assert_non_null(mkdtemp(directory));
     weir_digest_format(&of, digest);
-    assert_int_equal(weir_artifact_cache_find(directory, digest, path, sizeof path), WEIR_ENOT_FOUND);
+    assert_int_equal(weir_artifact_cache_find(directory, digest, path, sizeof path),
+                     WEIR_ENOT_FOUND);
     assert_int_equal(weir_artifact_cache_store(directory, digest, 0, content, 4, 10, &error), 0);
-    assert_int_equal(weir_artifact_cache_find(directory, digest, path, sizeof path), WEIR_ENOT_FOUND);
-    assert_int_equal(weir_artifact_cache_store(directory, digest, 4, content + 4, 6, 10, &error), 0);
+    assert_int_equal(weir_artifact_cache_find(directory, digest, path, sizeof path),
+                     WEIR_ENOT_FOUND);
+    assert_int_equal(weir_artifact_cache_store(directory, digest, 4, content + 4, 6, 10, &error),
+                     0);
     assert_int_equal(weir_artifact_cache_find(directory, digest, path, sizeof path), 0);
     assert_int_equal(weir_file_remove_tree(directory, &error), 0);
 }
@@ -43,7 +46,8 @@ static void test_another_content_is_refused(void **state)
     weir_digest_format(&of, digest);
     assert_int_equal(weir_artifact_cache_store(directory, digest, 0, "012345678X", 10, 10, &error),
                      WEIR_ECORRUPT);
-    assert_int_equal(weir_artifact_cache_find(directory, digest, path, sizeof path), WEIR_ENOT_FOUND);
+    assert_int_equal(weir_artifact_cache_find(directory, digest, path, sizeof path),
+                     WEIR_ENOT_FOUND);
     assert_int_equal(weir_artifact_cache_store(directory, "../../etc/passwd", 0, "x", 1, 1, &error),
                      WEIR_EINVALID);
     assert_int_equal(weir_file_remove_tree(directory, &error), 0);
@@ -57,8 +61,8 @@ static void test_functions_have_names(void **state)
     (void)state;
 
     for (uint64_t offset = 0; offset < 0x4000; offset++)
-        found_split |= weir_symbol_at(path, offset, name, sizeof name) == 0 &&
-                       strcmp(name, "split") == 0;
+        found_split |=
+            weir_symbol_at(path, offset, name, sizeof name) == 0 && strcmp(name, "split") == 0;
     assert_true(found_split);
     assert_int_equal(weir_symbol_at(path, 1ull << 60, name, sizeof name), -1);
     assert_int_equal(weir_symbol_at("/etc/passwd", 0, name, sizeof name), -1);

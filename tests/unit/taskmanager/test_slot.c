@@ -3,7 +3,8 @@
 
 #include <unistd.h>
 
-static const char *words[] = {"weir", "the", "of", "and", "stream", "a", "to", "in", "dam", "river"};
+static const char *words[] = {"weir", "the", "of", "and", "stream",
+                              "a",    "to",  "in", "dam", "river"};
 
 static char *make_text(const char *path, uint64_t seed, uint32_t lines, uint32_t *counts)
 {
