@@ -8,7 +8,7 @@
  *
  * C99- and C++-clean. Structures are only ever appended to; those that a job hands over begin with
  * their size. All pointers in values are borrowed: valid until the callback returns. */
-/* clang-format off: macros read better as they stand */
+/* clang-format off */
 #ifndef WEIR_TYPES_H
 #define WEIR_TYPES_H
 

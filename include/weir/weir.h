@@ -10,7 +10,7 @@
  * together. At run time a callback returns 0, or the negative result of weir_fail. Operator contexts
  * belong to one thread and live for the callback only; values handed to a callback are borrowed until
  * it returns, values that it emits are copied at once. C99- and C++-clean. */
-/* clang-format off: macros read better as they stand */
+/* clang-format off */
 #ifndef WEIR_H
 #define WEIR_H
 

@@ -16,7 +16,8 @@ ROOT=$(cd "$HERE/../.." && pwd)
 WEIR=$(readlink -f "$WEIR")
 WORDCOUNT=$WEIR_BUILD_DIR/examples/wordcount.so
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/weir-system-XXXXXX")
-export WEIR_HOME=$WORK/home XDG_CACHE_HOME=$WORK/cache
+mkdir "$WORK/tmp"
+export WEIR_HOME=$WORK/home XDG_CACHE_HOME=$WORK/cache TMPDIR=$WORK/tmp
 unset WEIR_CONFIG
 for name in ${!WEIR_CONF_*}; do unset "$name"; done
 

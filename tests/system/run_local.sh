@@ -72,4 +72,6 @@ code=0
 
 check 'no context is made, no file is left outside of the cache'
 [[ ! -e $WEIR_HOME ]] || fail 'a local run wrote into WEIR_HOME'
+left=("$TMPDIR"/*)
+[[ ${#left[@]} = 0 ]] || fail "local runs left ${left[*]}"
 finish

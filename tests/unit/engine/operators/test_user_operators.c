@@ -295,7 +295,7 @@ static void test_sides_instance_facts(void **state)
     add_full(&f, 0, &(number){20}, 12, WEIR_UPDATE_BEFORE);
     assert_int_equal(feed(&f, 0), 0);
     assert_int_equal(end_input(&f, NULL), 0);
-    EXPECT(&f.outputs[0], "+I{n=1}", "+I{n=20}@12", "+I{n=1003}");
+    EXPECT(&f.outputs[0], "+I{n=1}@11", "+I{n=20}@12", "+I{n=1003}");
     EXPECT(&f.outputs[1], "-D{text=side}@11");
     assert_int_equal(f.op->records_out, 4);
     f.op->vtable->close(f.op); /* its close emits, which it may not: the log says so */
