@@ -21,6 +21,7 @@ enum {
 struct weir__outgoing {
     uint64_t link;
     void *socket, *monitor;
+    bool is_up; /* connected, as far as is known; nothing is queued for a peer that is not there */
     bool is_closed;
 };
 

@@ -68,6 +68,7 @@ static int open_outgoing(weir_reactor *reactor, const char *endpoint, struct wei
     int rc = weir_zmq_open(ZMQ_DEALER, &settings, &out->socket, err);
     if (rc == 0 && strncmp(endpoint, "inproc://", 9) != 0)
         rc = weir_zmq_watch(out->socket, &out->monitor, err);
+    out->is_up = out->monitor == NULL; /* inproc is always there */
     if (rc == 0)
         rc = weir_zmq_connect(out->socket, endpoint, err);
     return rc;
@@ -168,7 +169,7 @@ static int transport_send(weir_transport *self, uint64_t link, const void *bytes
     weir_reactor *reactor = (weir_reactor *)self;
     const struct weir__outgoing *out = weir__outgoing_find(reactor, link);
     if (out != NULL)
-        return send_frame(out->socket, bytes, size, 0);
+        return out->is_up ? send_frame(out->socket, bytes, size, 0) : WEIR_EUNAVAILABLE;
     const struct weir__incoming *in = weir_number_map_get(&reactor->incoming_by_link, link);
     if (in == NULL)
         return WEIR_EUNAVAILABLE;
@@ -250,10 +251,10 @@ void weir__news_drain(weir_reactor *reactor, struct weir__outgoing *out)
     enum weir_zmq_news news;
     while (!out->is_closed && out->monitor != NULL &&
            (news = weir_zmq_next_news(out->monitor, NULL)) != WEIR_ZMQ_NO_NEWS) {
-        if (news == WEIR_ZMQ_CONNECTED)
-            weir_node_on_link(reactor->node, out->link, true);
-        else if (news == WEIR_ZMQ_DISCONNECTED)
-            weir_node_on_link(reactor->node, out->link, false);
+        if (news != WEIR_ZMQ_CONNECTED && news != WEIR_ZMQ_DISCONNECTED)
+            continue;
+        out->is_up = news == WEIR_ZMQ_CONNECTED;
+        weir_node_on_link(reactor->node, out->link, out->is_up);
     }
 }
 

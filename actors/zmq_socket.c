@@ -87,7 +87,9 @@ static int apply(void *socket, int type, const weir_zmq_settings *settings)
         return rc;
     }
     rc |= set_random_id(socket);
-    rc |= set_int(socket, ZMQ_IMMEDIATE, 1);
+    /* Not ZMQ_IMMEDIATE: with it libzmq throws away what has arrived and is not read yet when a
+     * connection ends, and so the last words of a peer that answers and goes. The transport sends
+     * to connected peers only, so that nothing is queued for others. */
     rc |= set_int(socket, ZMQ_RECONNECT_IVL, settings->reconnects ? RECONNECT_FIRST_MS : -1);
     rc |= set_int(socket, ZMQ_RECONNECT_IVL_MAX, settings->reconnects ? RECONNECT_LAST_MS : 0);
     return rc;

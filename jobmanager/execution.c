@@ -111,26 +111,14 @@ bool weir_execution_move_task(weir_execution *execution, uint32_t task, uint32_t
     return true;
 }
 
-/* How much a cause tells: a lost connection is most often the echo of something else. */
-static int weight(int code)
+void weir_execution_set_error(weir_execution *execution, const weir_error *error,
+                              enum weir_cause cause)
 {
-    switch (code) {
-    case 0:
-        return 0;
-    case WEIR_EUNAVAILABLE:
-    case WEIR_ETIMEOUT:
-        return 1;
-    default:
-        return 2;
-    }
-}
-
-void weir_execution_set_error(weir_execution *execution, const weir_error *error)
-{
-    if (weight(error->code) > weight(execution->error.code)) {
-        execution->error = *error;
-        execution->version++;
-    }
+    if (cause <= execution->cause)
+        return;
+    execution->error = *error;
+    execution->cause = cause;
+    execution->version++;
 }
 
 uint32_t weir_execution_count(const weir_execution *execution, uint32_t status)

@@ -33,6 +33,7 @@ typedef struct weir_execution {
     } history[WEIR_HISTORY_MAX];
     uint32_t nhistory;
     weir_error error; /* why it failed; code 0: it did not */
+    uint32_t cause;   /* enum weir_cause of the error */
 } weir_execution;
 
 /* Unpacks, optimizes and plans. */
@@ -48,8 +49,15 @@ bool weir_execution_move_task(weir_execution *execution, uint32_t task, uint32_t
                               uint32_t status);
 weir_execution_subtask *weir_execution_subtask_at(weir_execution *execution, uint32_t task,
                                                   uint32_t subtask);
-/* Keeps the first cause, except that a more telling one replaces a mere loss of contact. */
-void weir_execution_set_error(weir_execution *execution, const weir_error *error);
+/* How much an error tells about why a job failed. */
+enum weir_cause {
+    WEIR_CAUSE_ECHO = 1, /* a subtask lost contact to another: the reason lies elsewhere */
+    WEIR_CAUSE_LOSS = 2, /* a process is gone, nobody knows why */
+    WEIR_CAUSE_PLAIN = 3
+};
+/* Keeps the first cause, except that a more telling one replaces it. */
+void weir_execution_set_error(weir_execution *execution, const weir_error *error,
+                              enum weir_cause cause);
 uint32_t weir_execution_count(const weir_execution *execution, uint32_t status);
 bool weir_execution_all_ended(const weir_execution *execution);
 bool weir_execution_is_ended(const weir_execution *execution);

@@ -26,6 +26,13 @@ static uint32_t index_of(const job_master *self, const runner *of)
     return (uint32_t)(of - self->runners);
 }
 
+/* A process that does not answer has most often a reason that is told a little later. */
+static enum weir_cause cause_of(const weir_error *error)
+{
+    return error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE ? WEIR_CAUSE_LOSS
+                                                                            : WEIR_CAUSE_PLAIN;
+}
+
 /* ---- slots ---- */
 
 static void on_slots(void *actor, weir_context *context, void *data, const weir_envelope *reply,
@@ -43,7 +50,7 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
         error = &none;
     }
     if (error) {
-        weir__job_fail(self, context, error);
+        weir__job_fail(self, context, error, WEIR_CAUSE_PLAIN);
         return;
     }
     const Weir__Proto__SlotsReply *slots = reply->slots_reply;
@@ -58,7 +65,7 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
     if (granted != self->execution->plan->slots) {
         weir_error_set(&none, WEIR_EINTERNAL, "%llu slots were granted; job '%s' asked for %u",
                        (unsigned long long)granted, self->name, self->execution->plan->slots);
-        weir__job_fail(self, context, &none);
+        weir__job_fail(self, context, &none, WEIR_CAUSE_PLAIN);
         return;
     }
     for (uint32_t i = 0; i < self->execution->nsubtasks; i++)
@@ -145,7 +152,7 @@ static void on_started(void *actor, weir_context *context, void *data, const wei
     (void)data;
     (void)reply;
     if (error && !weir__job_is_ended(self))
-        weir__job_fail(self, context, error);
+        weir__job_fail(self, context, error, cause_of(error));
 }
 
 static void start_tasks(job_master *self, weir_context *context)
@@ -183,7 +190,7 @@ static void on_deployed(void *actor, weir_context *context, void *data, const we
         return;
     if (error) {
         of->has_tasks = false;
-        weir__job_fail(self, context, error);
+        weir__job_fail(self, context, error, cause_of(error));
         return;
     }
     if (of->state == RUNNER_READY)
@@ -279,7 +286,7 @@ void weir__job_on_runner_ready(job_master *self, weir_context *context,
 /* ---- ends of runners ---- */
 
 static void lose_runner(job_master *self, weir_context *context, runner *of,
-                        const weir_error *error)
+                        const weir_error *error, enum weir_cause cause)
 {
     bool held_tasks = of->state != RUNNER_GONE;
     uint32_t first = 0;
@@ -297,9 +304,9 @@ static void lose_runner(job_master *self, weir_context *context, runner *of,
                                                WEIR_TASK_FAILED);
     }
     if (failed || held_tasks)
-        weir__job_fail(self, context, error);
+        weir__job_fail(self, context, error, cause);
     else
-        weir_execution_set_error(self->execution, error); /* the cause, told late */
+        weir_execution_set_error(self->execution, error, cause); /* the cause, told late */
 }
 
 void weir__job_on_runner_exited(job_master *self, weir_context *context,
@@ -316,7 +323,7 @@ void weir__job_on_runner_exited(job_master *self, weir_context *context,
     weir_error_set(&error, WEIR_EUSER, "the task runner of the job on TaskManager %s %s%s%s",
                    of->taskmanager, exited->reason, *exited->log ? "; its last lines:\n" : "",
                    exited->log);
-    lose_runner(self, context, of, &error);
+    lose_runner(self, context, of, &error, WEIR_CAUSE_PLAIN);
 }
 
 void weir__job_on_process_lost(job_master *self, weir_context *context, const char *process,
@@ -337,7 +344,7 @@ void weir__job_on_process_lost(job_master *self, weir_context *context, const ch
                            why);
         else
             continue;
-        lose_runner(self, context, of, &error);
+        lose_runner(self, context, of, &error, WEIR_CAUSE_LOSS);
     }
 }
 

@@ -183,7 +183,8 @@ static void stop_tasks(job_master *self, weir_context *context)
     weir__job_check_end(self, context);
 }
 
-void weir__job_fail(job_master *self, weir_context *context, const weir_error *error)
+void weir__job_fail(job_master *self, weir_context *context, const weir_error *error,
+                    enum weir_cause cause)
 {
     if (weir__job_is_ended(self))
         return;
@@ -192,7 +193,7 @@ void weir__job_fail(job_master *self, weir_context *context, const weir_error *e
         stop_tasks(self, context);
         return;
     }
-    weir_execution_set_error(execution, error);
+    weir_execution_set_error(execution, error, cause);
     weir_execution_move_job(execution, WEIR_JOB_FAILING, weir_context_wall_ms(context));
     stop_tasks(self, context);
 }
@@ -239,7 +240,8 @@ static void on_task_report(job_master *self, weir_context *context, const weir_e
     if (status == WEIR_TASK_FAILED && (moved || report->code != 0)) {
         weir_error error = WEIR_ERROR_INIT;
         weir_error_set(&error, report->code < 0 ? report->code : WEIR_EUSER, "%s", report->error);
-        weir__job_fail(self, context, &error);
+        weir__job_fail(self, context, &error,
+                       error.code == WEIR_EUNAVAILABLE ? WEIR_CAUSE_ECHO : WEIR_CAUSE_PLAIN);
         return;
     }
     if (moved)
@@ -286,7 +288,7 @@ static void on_progress(job_master *self, weir_context *context, const weir_enve
                        "a slot on TaskManager %s made no progress for %lld ms; the job's code does "
                        "not return; see taskmanager.slot.progress-timeout",
                        from->taskmanager, (long long)(now - from->counter_ms));
-        weir__job_fail(self, context, &error);
+        weir__job_fail(self, context, &error, WEIR_CAUSE_PLAIN);
     }
 }
 
@@ -391,7 +393,7 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
             "see the logs of the TaskManagers, or raise slot.request.timeout",
             self->name, (long long)weir_config_duration_ms(self->config, "slot.request.timeout"),
             weir_execution_count(self->execution, WEIR_TASK_RUNNING), self->execution->nsubtasks);
-        weir__job_fail(self, context, &error);
+        weir__job_fail(self, context, &error, WEIR_CAUSE_PLAIN);
     } else if (timer == self->cancel_timer) {
         self->cancel_timer = 0;
         weir_context_log(context, WEIR_LOG_WARN,

@@ -69,7 +69,8 @@ typedef struct job_master {
 } job_master;
 
 /* job_master.c */
-void weir__job_fail(job_master *self, weir_context *context, const weir_error *error);
+void weir__job_fail(job_master *self, weir_context *context, const weir_error *error,
+                    enum weir_cause cause);
 void weir__job_check_end(job_master *self, weir_context *context);
 bool weir__job_is_ended(const job_master *self);
 

@@ -424,12 +424,19 @@ static void flush(weir_slot *slot, int64_t now)
     slot->flushed_ms = now;
     for (uint32_t t = 0; t < slot->ntasks; t++) {
         weir_error error = WEIR_ERROR_INIT;
+        weir_wait wait = {-1, INT64_MAX};
         if (!is_live(slot, t))
             continue;
-        if (weir_subtask_flush(slot->subtasks[t], &slot->waits[t], &error) < 0)
+        if (weir_subtask_flush(slot->subtasks[t], &wait, &error) < 0) {
             end_subtask(slot, t, WEIR_TASK_FAILED, &error);
-        else
-            publish(slot, t);
+            continue;
+        }
+        /* What the run waits for stays; the flush may want to be called earlier. */
+        if (slot->waits[t].fd < 0)
+            slot->waits[t].fd = wait.fd;
+        if (wait.at_ms < slot->waits[t].at_ms)
+            slot->waits[t].at_ms = wait.at_ms;
+        publish(slot, t);
     }
 }
 

@@ -46,6 +46,7 @@ typedef struct weir_slot_config {
     uint32_t window; /* bytes granted per input channel */
     uint32_t batch_rows, batch_bytes;
     uint64_t combine_memory;
+    uint64_t overdraft_max;    /* bytes that may wait for credit per channel; 0: no limit */
     int64_t buffer_timeout_ms; /* half-full batches leave at the latest after this; -1: never */
     weir_slot_host *host;
 } weir_slot_config;

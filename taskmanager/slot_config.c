@@ -20,6 +20,7 @@ weir_slot_config weir_slot_config_of(const weir_deployment *deployment, uint32_t
         .batch_rows = (uint32_t)weir_config_int(config, "execution.batch.max-rows"),
         .batch_bytes = weir_deployment_batch_bytes(deployment),
         .combine_memory = weir_config_size(config, "execution.combine.memory"),
+        .overdraft_max = weir_config_size(config, "taskmanager.memory.network.size"),
         .buffer_timeout_ms =
             timed ? weir_config_duration_ms(config, "execution.buffer-timeout.interval") : -1,
         .host = host,

@@ -93,6 +93,7 @@ static int new_output(weir_subtask *subtask, output *out, const weir_task_edge *
         .first = subtask->index % out->nchannels,
         .batch_rows = config->batch_rows,
         .batch_bytes = config->batch_bytes,
+        .overdraft_max = config->overdraft_max,
     };
     return weir_edge_writer_new(&writer, &out->writer, err);
 }

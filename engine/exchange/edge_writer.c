@@ -19,6 +19,7 @@ struct weir_edge_writer {
     uint32_t next;    /* REBALANCE: the channel of the next batch */
     uint32_t waiting; /* builders that hold rows */
     uint32_t batch_rows, batch_bytes;
+    uint64_t overdraft_max;
     size_t row_bytes; /* of a row of the present input, on average; at least 1 */
 };
 
@@ -31,11 +32,28 @@ static int out_of_memory(weir_error *err)
 
 /* ---- sending what was gathered ---- */
 
+/* Takes the reference. */
+static int send_batch(weir_edge_writer *writer, uint32_t target, weir_batch *batch, weir_error *err)
+{
+    weir_output_channel *channel = writer->channels[target];
+    int rc = weir_output_channel_batch(channel, batch, err);
+    if (rc == 0 && writer->overdraft_max > 0 &&
+        weir_output_channel_overdraft(channel) > writer->overdraft_max) {
+        rc = weir_error_set(
+            err, WEIR_ETOO_LARGE,
+            "one input made more output than there is memory for: %zu bytes wait for "
+            "one consumer; %llu may; emit less per record, or raise "
+            "taskmanager.memory.network.size",
+            weir_output_channel_overdraft(channel), (unsigned long long)writer->overdraft_max);
+    }
+    return rc;
+}
+
 static int broadcast(weir_edge_writer *writer, weir_batch *batch, weir_error *err)
 {
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < writer->nchannels; i++) {
-        rc = weir_output_channel_batch(writer->channels[i], weir_batch_ref(batch), err);
+        rc = send_batch(writer, i, weir_batch_ref(batch), err);
     }
     weir_batch_unref(&batch);
     return rc;
@@ -67,7 +85,7 @@ static int send_builder(weir_edge_writer *writer, uint32_t target, weir_error *e
     default:
         break;
     }
-    return weir_output_channel_batch(writer->channels[target], batch, err);
+    return send_batch(writer, target, batch, err);
 }
 
 int weir_edge_writer_flush(weir_edge_writer *writer, weir_error *err)
@@ -318,6 +336,7 @@ static int fill(weir_edge_writer *writer, const weir_edge_writer_config *config,
     writer->next = config->first % config->nchannels;
     writer->batch_rows = config->batch_rows;
     writer->batch_bytes = config->batch_bytes;
+    writer->overdraft_max = config->overdraft_max;
     writer->channels = weir_calloc(config->nchannels, sizeof *writer->channels);
     writer->builders = weir_calloc(writer->nbuilders, sizeof *writer->builders);
     if (writer->channels == NULL || writer->builders == NULL) {

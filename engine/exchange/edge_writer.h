@@ -28,6 +28,9 @@ typedef struct weir_edge_writer_config {
     uint32_t nchannels;
     uint32_t first; /* REBALANCE: the subtask's index, so that producers start apart */
     uint32_t batch_rows, batch_bytes;
+    /* Bytes that may wait for credit on one channel; beyond it the writer fails (WEIR_ETOO_LARGE):
+     * one input made more output than the memory for it. 0: no limit. */
+    uint64_t overdraft_max;
 } weir_edge_writer_config;
 
 typedef struct weir_edge_writer weir_edge_writer;

@@ -45,6 +45,7 @@ typedef struct elf_file {
     const char *path;
     Elf64_Ehdr header;
     bool found;
+    bool cut; /* a segment lies behind the end of the file */
     weir_note note;
 } elf_file;
 
@@ -120,12 +121,16 @@ static int scan_segments(elf_file *file)
 
     if (file->header.e_phentsize < sizeof(Elf64_Phdr) || file->header.e_phoff > file->size)
         return 0;
-    for (uint32_t i = 0; rc == 0 && !file->found && i < count && i < HEADERS_MAX; i++) {
+    for (uint32_t i = 0; rc == 0 && i < count && i < HEADERS_MAX; i++) {
         Elf64_Phdr segment;
         uint64_t at = file->header.e_phoff + (uint64_t)i * file->header.e_phentsize;
 
         if (!read_at(file, at, &segment, sizeof(segment)))
             break;
+        /* A file cut short would kill whoever loads it, by SIGBUS. */
+        file->cut |=
+            segment.p_type == PT_LOAD &&
+            (segment.p_offset > file->size || segment.p_filesz > file->size - segment.p_offset);
         if (segment.p_type == PT_NOTE)
             rc = scan_range(file, segment.p_offset, segment.p_filesz, segment.p_align);
     }
@@ -221,6 +226,12 @@ static int check_file(elf_file *file, weir_error *err)
             "%s: not a weir job: it has no WEIR_JOB; write WEIR_JOB(\"name\") { ... "
             "} in it",
             file->path);
+    if (file->cut)
+        return weir_error_set(
+            err, WEIR_EINVALID,
+            "%s: cut short; the file ends within its code or data (%llu bytes are "
+            "there); copy or compile it again",
+            file->path, (unsigned long long)file->size);
     return check_versions(file->path, file->note.abi, file->note.api_size, err);
 }
 

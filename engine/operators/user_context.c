@@ -48,9 +48,14 @@ int weir_user_context_fail(weir_user_context *context, int rc, const weir_schema
         (void)refuse(context, WEIR_EUSER,
                      "a callback returned %d without a message; call weir_fail to say why", rc);
     code = context->failure;
-    if (context->reported) {
+    if (context->reported) { /* whoever takes the output said it; here is what it came from */
         if (err)
             *err = context->error;
+        if (err && schema) {
+            weir_row_text(schema, columns, row, record, sizeof record);
+            code = weir_error_set(err, code, "%.*s; record %s", WEIR_USER_TEXT_MAX,
+                                  context->error.text, record);
+        }
     } else if (schema) {
         weir_row_text(schema, columns, row, record, sizeof record);
         (void)weir_operator_error(context->operator_, err, code, "%.*s; record %s",

@@ -121,9 +121,9 @@ static void test_the_telling_cause_wins(void **state)
     weir_error later = {WEIR_EUSER, "something else"};
     (void)state;
 
-    weir_execution_set_error(execution, &lost);
-    weir_execution_set_error(execution, &crash);
-    weir_execution_set_error(execution, &later);
+    weir_execution_set_error(execution, &lost, WEIR_CAUSE_ECHO);
+    weir_execution_set_error(execution, &crash, WEIR_CAUSE_PLAIN);
+    weir_execution_set_error(execution, &later, WEIR_CAUSE_PLAIN);
     assert_string_equal(execution->error.text, "SIGSEGV");
     weir_execution_destroy(&execution);
 }

@@ -37,7 +37,7 @@ typedef struct job_options {
     int runtime_mode; /* as in weir_environment_config */
     uint64_t seed;
     uint32_t window, batch_rows, batch_bytes;
-    uint64_t combine_memory;
+    uint64_t combine_memory, overdraft_max;
 } job_options;
 
 typedef struct job_slot {
@@ -194,6 +194,7 @@ static int job_open_slot(slot_job *job, const job_options *options, uint32_t s, 
                                .window = options->window ? options->window : 32768,
                                .batch_rows = options->batch_rows ? options->batch_rows : 64,
                                .batch_bytes = options->batch_bytes ? options->batch_bytes : 2048,
+                               .overdraft_max = options->overdraft_max,
                                .combine_memory =
                                    options->combine_memory ? options->combine_memory : 16384,
                                .buffer_timeout_ms = 100,

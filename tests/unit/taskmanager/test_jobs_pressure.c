@@ -221,6 +221,27 @@ static void test_100000_rows_of_one_record(void **state)
     free(right.bytes);
 }
 
+/* What one record makes must fit the memory for what waits: the record is named. */
+static void test_more_output_than_memory_names_the_record(void **state)
+{
+    job_options options = job_defaults(build_explosion);
+    slot_job job;
+    (void)state;
+
+    options.parallelism = 2;
+    options.window = 1000;
+    options.overdraft_max = 100000;
+    assert_int_equal(job_try_open(&job, &options), 0);
+    job_start(&job);
+    job_run(&job);
+    assert_int_equal(job.error.code, WEIR_ETOO_LARGE);
+    if (!strstr(job.error.text, "more output than there is memory for") ||
+        !strstr(job.error.text, "{sequence=0}") ||
+        !strstr(job.error.text, "taskmanager.memory.network.size"))
+        fail_msg("%s", job.error.text);
+    job_close(&job);
+}
+
 /* Rows that are larger than a batch should be, and than a window. */
 static int enlarge(weir_ctx *ctx, const void *record)
 {
@@ -404,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_a_burst_at_the_end),
         cmocka_unit_test(test_too_many_rows_for_a_sink_that_is_not_ready),
         cmocka_unit_test(test_100000_rows_of_one_record),
+        cmocka_unit_test(test_more_output_than_memory_names_the_record),
         cmocka_unit_test(test_rows_of_megabytes),
         cmocka_unit_test(test_windows_of_any_size),
         cmocka_unit_test(test_backpressure_reaches_the_source),

@@ -166,6 +166,8 @@ static void test_damage(void **state)
     (void)state;
     for (size_t size = 0; size < original.size; size += 1 + original.size / 200)
         (void)check_bytes(original.data, size, NULL);
+    /* Its first quarter holds the note, and too little of the rest to be loaded. */
+    assert_int_equal(check_bytes(original.data, original.size / 4, NULL), WEIR_EINVALID);
     for (int round = 0; round < 2000; round++) {
         uint8_t *copy = copy_original();
 

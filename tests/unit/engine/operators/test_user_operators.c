@@ -190,7 +190,7 @@ static void test_failure_names_the_record(void **state)
     fixture_close(&f);
 }
 
-static void test_downstream_errors_pass_unchanged(void **state)
+static void test_downstream_errors_name_the_record(void **state)
 {
     fixture f;
 
@@ -202,7 +202,7 @@ static void test_downstream_errors_pass_unchanged(void **state)
     f.outputs[0].fail_with = WEIR_EIO;
     add(&f, &(line){str("a b c d e f")});
     assert_int_equal(feed(&f, 0), WEIR_EIO);
-    assert_string_equal(f.err.text, "far.c:9: sink: downstream is broken");
+    assert_string_equal(f.err.text, "far.c:9: sink: downstream is broken; record {text=a b c d e f}");
     fixture_close(&f);
 }
 
@@ -529,7 +529,7 @@ int main(void)
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_flat_map_of_strings),
         cmocka_unit_test(test_failure_names_the_record),
-        cmocka_unit_test(test_downstream_errors_pass_unchanged),
+        cmocka_unit_test(test_downstream_errors_name_the_record),
         cmocka_unit_test(test_sides_instance_facts),
         cmocka_unit_test(test_misuse_fails_the_task),
         cmocka_unit_test(test_older_weir_op),
