@@ -1,3 +1,4 @@
+/* clang-format off */ /* macros and one-line functions read better as they stand */
 /* weir/types.h -- values, records and column views, as a job and a connector see them.
  *
  * A record is a C struct whose fields are declared once with WEIR_RECORD; the declaration also makes
@@ -8,7 +9,6 @@
  *
  * C99- and C++-clean. Structures are only ever appended to; those that a job hands over begin with
  * their size. All pointers in values are borrowed: valid until the callback returns. */
-/* clang-format off */
 #ifndef WEIR_TYPES_H
 #define WEIR_TYPES_H
 

@@ -1,3 +1,4 @@
+/* clang-format off */ /* macros and one-line functions read better as they stand */
 /* weir/weir.h -- the job API.
  *
  * A job is a shared object with one exported symbol. It links to nothing: every call goes through an
@@ -10,7 +11,6 @@
  * together. At run time a callback returns 0, or the negative result of weir_fail. Operator contexts
  * belong to one thread and live for the callback only; values handed to a callback are borrowed until
  * it returns, values that it emits are copied at once. C99- and C++-clean. */
-/* clang-format off */
 #ifndef WEIR_H
 #define WEIR_H
 

@@ -85,14 +85,14 @@ static uint32_t groups_of(group *groups, bool by_shard)
             g++;
         if (g == count) {
             memset(&groups[count++], 0, sizeof *groups);
-            strcpy(groups[g].word, word);
+            snprintf(groups[g].word, sizeof groups[g].word, "%s", word);
             groups[g].shard = shard;
         }
         put_longest(n, longest);
         groups[g].count++;
         groups[g].sum += n;
         if (strcmp(groups[g].longest, longest) < 0)
-            strcpy(groups[g].longest, longest);
+            snprintf(groups[g].longest, sizeof groups[g].longest, "%s", longest);
     }
     return count;
 }
@@ -196,7 +196,7 @@ static entry *entry_of(replay *r, const char *key)
         if (strcmp(r->entries[i].key, key) == 0)
             return &r->entries[i];
     assert_true(r->count < WEIR_COUNT(r->entries));
-    strcpy(r->entries[r->count].key, key);
+    snprintf(r->entries[r->count].key, sizeof r->entries[r->count].key, "%s", key);
     return &r->entries[r->count++];
 }
 

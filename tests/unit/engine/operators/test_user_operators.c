@@ -202,7 +202,8 @@ static void test_downstream_errors_name_the_record(void **state)
     f.outputs[0].fail_with = WEIR_EIO;
     add(&f, &(line){str("a b c d e f")});
     assert_int_equal(feed(&f, 0), WEIR_EIO);
-    assert_string_equal(f.err.text, "far.c:9: sink: downstream is broken; record {text=a b c d e f}");
+    assert_string_equal(f.err.text,
+                        "far.c:9: sink: downstream is broken; record {text=a b c d e f}");
     fixture_close(&f);
 }
 
