@@ -11,7 +11,6 @@
 
 #define DISPATCHER "dispatcher" /* alias of its process, and the name of its actor */
 #define ACTOR      "client"
-#define REPLY_MAX  (64u << 20) /* memory of one unpacked reply */
 
 enum connection { CONNECTING, UP, DOWN, REFUSED, BROKEN };
 
@@ -246,16 +245,11 @@ typedef struct call {
 /* The reply is the node's: what the caller gets is a copy. */
 static int copy_reply(call *self, const weir_envelope *reply)
 {
-    weir_buffer bytes = WEIR_BUFFER_INIT;
     ProtobufCMessage *copy = NULL;
-    int rc = weir_proto_pack(&reply->base, &bytes);
+    int rc = weir_proto_copy(&reply->base, &copy);
 
-    if (rc == 0)
-        rc = weir_proto_unpack(&weir__proto__envelope__descriptor, bytes.data, bytes.size,
-                               REPLY_MAX, &copy, self->err);
-    else
+    if (rc < 0)
         weir_error_set(self->err, rc, "no memory for a reply");
-    weir_buffer_deinit(&bytes);
     self->reply = (weir_envelope *)copy;
     return rc;
 }

@@ -18,7 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DESCRIBE_WAIT_MS = 1000, ROWS_WAIT_MS = 5000, LINE_EVERY_MS = 100, DETAIL_MAX = 64 << 20 };
+enum { DESCRIBE_WAIT_MS = 1000, ROWS_WAIT_MS = 5000, LINE_EVERY_MS = 100 };
 
 enum interrupt { NOT_ASKED, ASKED, CANCELLING };
 
@@ -101,16 +101,11 @@ static void show(follower *self, const Weir__Proto__JobSummary *summary)
 
 static int keep_detail(follower *self, const weir_envelope *reply)
 {
-    weir_buffer bytes = WEIR_BUFFER_INIT;
     ProtobufCMessage *copy = NULL;
-    int rc = weir_proto_pack(&reply->base, &bytes);
+    int rc = weir_proto_copy(&reply->base, &copy);
 
-    if (rc == 0)
-        rc = weir_proto_unpack(&weir__proto__envelope__descriptor, bytes.data, bytes.size,
-                               DETAIL_MAX, &copy, self->err);
-    else
+    if (rc < 0)
         weir_error_set(self->err, rc, "no memory for the job's state");
-    weir_buffer_deinit(&bytes);
     if (rc == 0) {
         weir_followed_deinit(self->result);
         self->result->detail = (weir_envelope *)copy;

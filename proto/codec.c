@@ -70,6 +70,18 @@ int weir_proto_pack(const ProtobufCMessage *message, weir_buffer *out)
     return 0;
 }
 
+int weir_proto_copy(const ProtobufCMessage *message, ProtobufCMessage **ret)
+{
+    weir_buffer packed = WEIR_BUFFER_INIT;
+    int rc = weir_proto_pack(message, &packed);
+
+    if (rc == 0)
+        rc = weir_proto_unpack(message->descriptor, packed.data, packed.size, SIZE_MAX / 2, ret,
+                               NULL);
+    weir_buffer_deinit(&packed);
+    return rc;
+}
+
 void weir_proto_free(ProtobufCMessage *message)
 {
     ProtobufCAllocator allocator = {.alloc = budget_alloc, .free = budget_free};

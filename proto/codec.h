@@ -17,6 +17,8 @@ int weir_proto_pack(const ProtobufCMessage *message, weir_buffer *out) WEIR_MUST
  * generated free_unpacked functions: the allocator is ours). */
 int weir_proto_unpack(const ProtobufCMessageDescriptor *descriptor, const void *bytes, size_t size,
                       size_t memory_max, ProtobufCMessage **ret, weir_error *err) WEIR_MUST_CHECK;
+/* A deep copy, through the wire form. */
+int weir_proto_copy(const ProtobufCMessage *message, ProtobufCMessage **ret) WEIR_MUST_CHECK;
 void weir_proto_free(ProtobufCMessage *message); /* NULL is fine */
 
 /* For tests: WEIR_EINVALID, which names it, when a message reachable from `root` contains itself or

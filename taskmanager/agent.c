@@ -295,14 +295,9 @@ static void offer_slots(agent *self, weir_context *context, agent_job *job);
 /* The reply outlives its callback: a copy through the wire form. */
 static int keep_offer(agent_job *job, const weir_envelope *reply)
 {
-    weir_buffer bytes = WEIR_BUFFER_INIT;
     ProtobufCMessage *copy = NULL;
-    int rc = weir_proto_pack(&reply->base, &bytes);
+    int rc = weir_proto_copy(&reply->base, &copy);
 
-    if (rc == 0)
-        rc = weir_proto_unpack(&weir__proto__envelope__descriptor, bytes.data, bytes.size,
-                               SIZE_MAX / 2, &copy, NULL);
-    weir_buffer_deinit(&bytes);
     if (rc < 0)
         return rc;
     job->offer_envelope = (weir_envelope *)copy;

@@ -64,20 +64,6 @@ static void *live(void *data)
     return NULL;
 }
 
-static int copy_spec(const Weir__Proto__RunnerSpec *spec, Weir__Proto__RunnerSpec **ret)
-{
-    weir_buffer packed = WEIR_BUFFER_INIT;
-    ProtobufCMessage *copy = NULL;
-    int rc = weir_proto_pack(&spec->base, &packed);
-
-    if (rc == 0)
-        rc = weir_proto_unpack(&weir__proto__runner_spec__descriptor, packed.data, packed.size,
-                               SIZE_MAX / 2, &copy, NULL);
-    weir_buffer_deinit(&packed);
-    *ret = (Weir__Proto__RunnerSpec *)copy;
-    return rc;
-}
-
 static void free_runner(local_runner *runner)
 {
     if (runner->spec)
@@ -89,7 +75,8 @@ static int spawn(weir_agent_host *vtable, const Weir__Proto__RunnerSpec *spec, w
 {
     weir_local_host *self = of(vtable);
     local_runner *runner = weir_calloc(1, sizeof *runner);
-    int rc = runner ? copy_spec(spec, &runner->spec) : WEIR_ENO_MEMORY;
+    int rc =
+        runner ? weir_proto_copy(&spec->base, (ProtobufCMessage **)&runner->spec) : WEIR_ENO_MEMORY;
 
     if (rc == 0) {
         runner->mailbox = self->mailbox;

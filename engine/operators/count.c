@@ -8,6 +8,7 @@
  * and +U with the new, -D with the old count when it falls to 0. Rows of kind -U and -D count
  * backwards. */
 #include "operators/classes.h"
+#include "operators/keyed_end.h"
 #include "operators/keyed_rows.h"
 #include "operators/output_port.h"
 
@@ -72,8 +73,9 @@ static int emit(count *c, const weir_key_entry *entry, int64_t n, int64_t timest
 }
 
 /* Drains until `batches` have left, or to the end. */
-static int drain(count *c, uint32_t batches, bool *ret_more, weir_error *err)
+static int drain(void *self, uint32_t batches, bool *ret_more, weir_error *err)
 {
+    count *c = self;
     uint64_t left = (uint64_t)batches * (c->base.context.batch_rows + 1ul);
     const weir_key_entry *entry;
 
@@ -248,43 +250,26 @@ static int count_process(weir_operator *self, uint32_t input, const weir_columns
     return rc < 0 || !c->partial ? rc : drain(c, DRAIN_BATCHES, &more, err);
 }
 
-/* A combiner of a streaming job may not hold counts back when the stream pauses. */
+static weir_keyed_end end_of(count *c)
+{
+    return (weir_keyed_end){&c->keyed, &c->port, drain, c};
+}
+
 static int count_flush(weir_operator *self, weir_wait *ret_wait, weir_error *err)
 {
     count *c = (count *)self;
-    bool more = false;
-    int rc = 0;
+    weir_keyed_end end = end_of(c);
 
     (void)ret_wait;
-    if (c->partial && !self->context.graph->batch) {
-        rc = drain(c, UINT32_MAX, &more, err);
-        if (rc == 0) {
-            weir_keyed_rows_turn(&c->keyed);
-            rc = drain(c, UINT32_MAX, &more, err);
-        }
-    }
-    return rc < 0 ? rc : weir_output_port_hand_on(&c->port, err);
+    return weir_keyed_flush(&end, c->partial && !self->context.graph->batch, err);
 }
 
-/* First the rest of a table that was being drained, then the table that was filling. */
 static int count_end(weir_operator *self, weir_wait *ret_wait, weir_error *err)
 {
     count *c = (count *)self;
-    bool more = false;
-    int rc;
+    weir_keyed_end end = end_of(c);
 
-    if (!c->changes) {
-        if (!c->keyed.draining)
-            weir_keyed_rows_turn(&c->keyed);
-        rc = drain(c, 1, &more, err);
-        if (rc < 0)
-            return rc;
-        if (more || c->keyed.table->count > 0) {
-            weir_operator_next_turn(ret_wait);
-            return WEIR_PENDING;
-        }
-    }
-    return weir_output_port_hand_on(&c->port, err);
+    return weir_keyed_finish(&end, c->changes, ret_wait, err);
 }
 
 static void count_close(weir_operator *self)

@@ -8,6 +8,7 @@
  * accumulator and +U with the new. A fold cannot be undone, so rows of kind -U and -D are refused.
  */
 #include "operators/classes.h"
+#include "operators/keyed_end.h"
 #include "operators/keyed_rows.h"
 #include "operators/record_copy.h"
 #include "operators/user_context.h"
@@ -114,8 +115,9 @@ static int cannot_keep(reduce *r, int code, weir_error *err)
 /* ---- emitting ---- */
 
 /* Drains until `batches` have left, or to the end. */
-static int drain(reduce *r, uint32_t batches, bool *ret_more, weir_error *err)
+static int drain(void *self, uint32_t batches, bool *ret_more, weir_error *err)
 {
+    reduce *r = self;
     uint64_t left = (uint64_t)batches * (r->base.context.batch_rows + 1ul);
     const weir_key_entry *entry;
 
@@ -231,41 +233,26 @@ static int reduce_process(weir_operator *self, uint32_t input, const weir_column
     return r->partial ? drain(r, DRAIN_BATCHES, &more, err) : 0;
 }
 
+static weir_keyed_end end_of(reduce *r)
+{
+    return (weir_keyed_end){&r->keyed, &r->port, drain, r};
+}
+
 static int reduce_flush(weir_operator *self, weir_wait *ret_wait, weir_error *err)
 {
     reduce *r = (reduce *)self;
-    bool more = false;
-    int rc = 0;
+    weir_keyed_end end = end_of(r);
 
     (void)ret_wait;
-    if (r->partial && !self->context.graph->batch) {
-        rc = drain(r, UINT32_MAX, &more, err);
-        if (rc == 0) {
-            weir_keyed_rows_turn(&r->keyed);
-            rc = drain(r, UINT32_MAX, &more, err);
-        }
-    }
-    return rc < 0 ? rc : weir_output_port_hand_on(&r->port, err);
+    return weir_keyed_flush(&end, r->partial && !self->context.graph->batch, err);
 }
 
 static int reduce_end(weir_operator *self, weir_wait *ret_wait, weir_error *err)
 {
     reduce *r = (reduce *)self;
-    bool more = false;
-    int rc;
+    weir_keyed_end end = end_of(r);
 
-    if (!r->changes) {
-        if (!r->keyed.draining)
-            weir_keyed_rows_turn(&r->keyed);
-        rc = drain(r, 1, &more, err);
-        if (rc < 0)
-            return rc;
-        if (more || r->keyed.table->count > 0) {
-            weir_operator_next_turn(ret_wait);
-            return WEIR_PENDING;
-        }
-    }
-    return weir_output_port_hand_on(&r->port, err);
+    return weir_keyed_finish(&end, r->changes, ret_wait, err);
 }
 
 static void reduce_close(weir_operator *self)

@@ -360,19 +360,6 @@ static void on_end(void *data)
     weir_free(self);
 }
 
-static Weir__Proto__RunnerSpec *copy_spec(const Weir__Proto__RunnerSpec *spec)
-{
-    weir_buffer packed = WEIR_BUFFER_INIT;
-    ProtobufCMessage *copy = NULL;
-
-    if (weir_proto_pack(&spec->base, &packed) < 0 ||
-        weir_proto_unpack(&weir__proto__runner_spec__descriptor, packed.data, packed.size, 1 << 24,
-                          &copy, NULL) < 0)
-        abort();
-    weir_buffer_deinit(&packed);
-    return (Weir__Proto__RunnerSpec *)copy;
-}
-
 int sim_runner_spawn(sim_cluster *cluster, struct sim_taskmanager *taskmanager,
                      const Weir__Proto__RunnerSpec *spec, weir_error *err)
 {
@@ -383,7 +370,8 @@ int sim_runner_spawn(sim_cluster *cluster, struct sim_taskmanager *taskmanager,
                            host_ask_split, host_print_ready, host_progress, host_print_to_log};
     self->cluster = cluster;
     self->taskmanager = taskmanager;
-    self->spec = copy_spec(spec);
+    if (weir_proto_copy(&spec->base, (ProtobufCMessage **)&self->spec) < 0)
+        abort();
     if (weir_runner_config_of(self->spec, &self->config, err) < 0)
         abort();
     self->node = sim_add_node(cluster, "runner", NULL, on_end, self);
