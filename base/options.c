@@ -75,8 +75,6 @@ static const weir_option options[] = {
          "The memory of a task runner for batches on their way to and from other slots."),
     SIZE("taskmanager.memory.task.size", "1gb", 0, 16 * TIB,
          "The memory a task runner may use for each of its slots; 0 means no limit."),
-    SIZE("taskmanager.memory.managed.size", "128mb", 0, 16 * TIB,
-         "The memory of a slot for the working state of its operators."),
     SIZE("taskmanager.memory.segment-size", "128kb", KIB, 64 * MIB,
          "The size a batch of rows grows to, at most about that much, before it is sent."),
 
@@ -112,8 +110,6 @@ static const weir_option options[] = {
          "The largest control message; a longer one is refused, and its connection closed."),
     DURATION("slot.request.timeout", "10 s", 1,
              "How long a job waits for the slots it needs before it fails."),
-    DURATION("slot.idle.timeout", "50 s", 0,
-             "How long a job keeps a slot it does not use before it gives it back."),
     DURATION("task.cancellation.timeout", "30 s", 0,
              "How long a task may take to obey a cancel before its task runner is killed; 0 means "
              "for ever."),

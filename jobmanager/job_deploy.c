@@ -363,8 +363,9 @@ static void on_cancel_heard(void *actor, weir_context *context, void *data,
 
 void weir__job_cancel_tasks(job_master *self, weir_context *context)
 {
-    if (self->cancel_timer != 0)
-        return; /* they were told */
+    if (self->cancel_told)
+        return;
+    self->cancel_told = true;
     for (uint32_t i = 0; i < self->nrunners; i++) {
         if (self->runners[i].state != RUNNER_READY && self->runners[i].state != RUNNER_DEPLOYED)
             continue;
@@ -375,8 +376,7 @@ void weir__job_cancel_tasks(job_master *self, weir_context *context)
         ask.body_case = WEIR__PROTO__ENVELOPE__BODY_CANCEL_TASKS;
         ask.cancel_tasks = &body;
         weir_context_request(context, (weir_address){self->runners[i].process, "runner"}, &ask,
-                             weir_config_duration_ms(self->config, "task.cancellation.timeout"),
-                             on_cancel_heard, NULL);
+                             6 * ask_timeout(self), on_cancel_heard, NULL);
     }
 }
 

@@ -177,9 +177,9 @@ static void stop_tasks(job_master *self, weir_context *context)
 {
     weir__job_cancel_tasks(self, context);
     cancel_orphans(self);
-    if (self->cancel_timer == 0)
-        self->cancel_timer = weir_context_set_timer(
-            context, weir_config_duration_ms(self->config, "task.cancellation.timeout"));
+    int64_t limit = weir_config_duration_ms(self->config, "task.cancellation.timeout");
+    if (self->cancel_timer == 0 && limit > 0) /* 0: they may take for ever */
+        self->cancel_timer = weir_context_set_timer(context, limit);
     weir__job_check_end(self, context);
 }
 

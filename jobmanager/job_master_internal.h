@@ -53,7 +53,8 @@ typedef struct job_master {
     weir_error setup_error;
     runner *runners;
     uint32_t nrunners;
-    bool started; /* StartTasks was sent */
+    bool started;     /* StartTasks was sent */
+    bool cancel_told; /* so were CancelTasks */
     uint64_t deploy_timer, cancel_timer, linger_timer, rows_timer, stuck_timer;
     uint64_t data_key;
     bool report_in_flight, end_reported;

@@ -42,6 +42,7 @@ typedef struct runner {
     struct printed *prints; /* under way */
     uint64_t progress_timer;
     bool ready_sent, to_log;
+    bool cancelled; /* perhaps before the deployment came */
 } runner;
 
 static weir_address master_of(const runner *self)
@@ -185,8 +186,11 @@ static void on_deploy(runner *self, weir_context *context, const weir_envelope *
     weir_deployment *deployment = NULL;
     weir_error error = WEIR_ERROR_INIT;
 
-    if (self->deployment) {
-        weir_context_reply_error(context, &reply_to, WEIR_ESTATE, "tasks are deployed already");
+    if (self->deployment || self->cancelled) {
+        weir_context_reply_error(context, &reply_to,
+                                 self->cancelled ? WEIR_ECANCELLED : WEIR_ESTATE,
+                                 self->cancelled ? "the job was cancelled before its tasks came"
+                                                 : "tasks are deployed already");
         return;
     }
     int rc = weir_deployment_new(message->deploy, self->spec->epoch, self->spec->runner,
@@ -551,6 +555,7 @@ static void receive(void *actor, weir_context *context, const weir_envelope *mes
         break;
     case WEIR__PROTO__ENVELOPE__BODY_CANCEL_TASKS:
         weir_context_reply_ack(context, &reply_to);
+        self->cancelled = true;
         self->host->cancel(self->host);
         break;
     case WEIR__PROTO__ENVELOPE__BODY_REQUEST_SPLIT:
