@@ -33,6 +33,21 @@ int weir_daemon_check_bind(const weir_config *config, const char *key, weir_erro
         weir_config_origin(config, key), key, host);
 }
 
+void weir_daemon_advertise(const weir_config *config, const char *key, const char *endpoint,
+                           char *out, size_t size)
+{
+    const char *port = strrchr(endpoint, ':');
+    bool wildcard = strncmp(endpoint, "tcp://0.0.0.0:", 14) == 0 ||
+                    strncmp(endpoint, "tcp://*:", 8) == 0 ||
+                    strncmp(endpoint, "tcp://[::]:", 11) == 0;
+
+    if (port && strncmp(endpoint, "tcp://", 6) == 0 &&
+        (wildcard || weir_config_is_set(config, key)))
+        snprintf(out, size, "tcp://%s%s", weir_config_string(config, key), port);
+    else
+        snprintf(out, size, "%s", endpoint);
+}
+
 static void stop_signals(sigset_t *set)
 {
     sigemptyset(set);

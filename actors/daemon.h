@@ -36,6 +36,11 @@ int weir_daemon_run(weir_daemon *daemon, weir_error *err) WEIR_MUST_CHECK;
 int weir_daemon_check_bind(const weir_config *config, const char *key,
                            weir_error *err) WEIR_MUST_CHECK;
 
+/* The endpoint that others are told: the bound one, with the host that `key` names where it is set
+ * or where a wildcard is bound. */
+void weir_daemon_advertise(const weir_config *config, const char *key, const char *endpoint,
+                           char *out, size_t size);
+
 /* Blocks SIGTERM, SIGINT (and SIGPIPE for good) in this thread and those it starts. */
 void weir_daemon_block_signals(void);
 

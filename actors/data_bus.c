@@ -193,8 +193,8 @@ static long wait_of(const weir_data_bus *bus, int64_t now_ms)
     return until_ms <= now_ms ? 0 : (long)(until_ms - now_ms);
 }
 
-/* Messages are taken before news: a peer's last words count even when it is gone. What is not ready
- * costs a call that returns at once. */
+/* Messages are taken before losses: a peer's last words count even when it is gone. What is not
+ * ready costs a call that returns at once. */
 static void serve(weir_data_bus *bus)
 {
     weir__bus_door_drain(bus);
@@ -314,6 +314,7 @@ static void free_peers(weir_data_bus *bus)
     bus->peer_count = 0;
     weir_number_map_deinit(&bus->by_runner);
     weir_number_map_deinit(&bus->by_id);
+    weir_number_map_deinit(&bus->closed_fds);
 }
 
 void weir_data_bus_destroy(weir_data_bus **bus)

@@ -57,8 +57,8 @@ struct weir__bus_peer {
     int64_t retry_ms, give_up_ms; /* connecting */
     uint8_t id[WEIR__BUS_ID_MAX]; /* accepting: its routing id */
     size_t id_size;
-    int fd;           /* accepting: of its connection, as the monitor names it; -1 */
-    uint64_t greeted; /* accepting: orders peers by their handshakes */
+    int fd;       /* accepting: of its connection, as the monitor names it; -1 */
+    bool is_gone; /* accepting: its connection broke; lost when the door's messages are taken */
     struct weir__letter *first, **end; /* letters that wait */
     size_t waiting;
 };
@@ -72,9 +72,9 @@ struct weir_data_bus {
     weir_mailbox *mailbox;
     struct weir__bus_peer *peers;
     size_t peer_count;
-    weir_number_map by_runner; /* fixed once joined: any thread may read */
-    weir_number_map by_id;     /* first 8 bytes of a routing id -> accepted peer */
-    uint64_t last_greeted;
+    weir_number_map by_runner;  /* fixed once joined: any thread may read */
+    weir_number_map by_id;      /* first 8 bytes of a routing id -> accepted peer */
+    weir_number_map closed_fds; /* of the door's connections that ended without being a peer's */
     uint32_t complaints;
     struct weir__tally *tally;
     weir_mail stop;

@@ -295,6 +295,8 @@ void weir__bus_peer_news(weir_data_bus *bus, struct weir__bus_peer *peer)
         switch (weir_zmq_next_news(peer->monitor, NULL)) {
         case WEIR_ZMQ_NO_NEWS:
             return;
+        case WEIR_ZMQ_ACCEPTED: /* of doors only */
+            break;
         case WEIR_ZMQ_CONNECTED:
             greet(bus, peer);
             break;
@@ -403,7 +405,7 @@ static bool accept_peer(weir_data_bus *bus, struct weir__bus_peer *peer, const u
     memcpy(peer->id, id, size);
     peer->id_size = size;
     peer->fd = fd;
-    peer->greeted = ++bus->last_greeted;
+    peer->is_gone = weir_number_map_get(&bus->closed_fds, (uint64_t)fd) != NULL;
     peer->state = WEIR__BUS_OPEN;
     int rc = send_hello(bus, bus->door, id, size, false);
     if (rc != 0)
@@ -411,6 +413,44 @@ static bool accept_peer(weir_data_bus *bus, struct weir__bus_peer *peer, const u
     else
         weir__bus_peer_flush(bus, peer);
     return true;
+}
+
+static struct weir__bus_peer *peer_of_fd(weir_data_bus *bus, int fd)
+{
+    for (size_t i = 0; i < bus->peer_count; i++) {
+        struct weir__bus_peer *peer = &bus->peers[i];
+        if (!peer->connects && peer->state == WEIR__BUS_OPEN && !peer->is_gone && peer->fd == fd)
+            return peer;
+    }
+    return NULL;
+}
+
+/* Whose connection broke; nobody is lost yet, for messages of his may wait. Of a connection that is
+ * no peer's, what was told last about its descriptor is remembered: its hello may wait, too. */
+static void note_news(weir_data_bus *bus)
+{
+    int fd = -1;
+    enum weir_zmq_news news;
+    while (bus->door_monitor != NULL &&
+           (news = weir_zmq_next_news(bus->door_monitor, &fd)) != WEIR_ZMQ_NO_NEWS) {
+        struct weir__bus_peer *peer = peer_of_fd(bus, fd);
+        if (news == WEIR_ZMQ_ACCEPTED)
+            weir_number_map_take(&bus->closed_fds, (uint64_t)fd);
+        else if (news == WEIR_ZMQ_DISCONNECTED && peer != NULL)
+            peer->is_gone = true;
+        else if (news == WEIR_ZMQ_DISCONNECTED &&
+                 weir_number_map_put(&bus->closed_fds, (uint64_t)fd, bus) != 0)
+            complain(bus, "no memory to note that a stranger left");
+    }
+}
+
+/* Descriptors are used again. What is told until now about that of this connection is of it and of
+ * those before, so it is heard first; else the end of a stranger would be taken for this peer's. */
+static bool welcome(weir_data_bus *bus, struct weir__bus_peer *peer, const uint8_t *id, size_t size,
+                    zmq_msg_t *frame)
+{
+    note_news(bus);
+    return accept_peer(bus, peer, id, size, zmq_msg_get(frame, ZMQ_SRCFD));
 }
 
 /* The first message of a connection. */
@@ -430,7 +470,7 @@ static void on_stranger(weir_data_bus *bus, const uint8_t *id, size_t size, zmq_
     else if (peer->state == WEIR__BUS_OPEN)
         lose(bus, peer, "it connected a second time");
     else if (peer->state != WEIR__BUS_LOST)
-        is_welcome = accept_peer(bus, peer, id, size, zmq_msg_get(frame, ZMQ_SRCFD));
+        is_welcome = welcome(bus, peer, id, size, frame);
     weir_proto_free(&header->base);
     if (!is_welcome)
         (void)send_hello(bus, bus->door, id, size, true); /* when it has left, it needs no answer */
@@ -470,29 +510,11 @@ void weir__bus_door_drain(weir_data_bus *bus)
     zmq_msg_close(&frame);
 }
 
-/* Descriptors are used again: of two peers that had the same one, the earlier is the one that went.
- */
-static struct weir__bus_peer *earliest_of(weir_data_bus *bus, int fd)
-{
-    struct weir__bus_peer *found = NULL;
-    for (size_t i = 0; i < bus->peer_count; i++) {
-        struct weir__bus_peer *peer = &bus->peers[i];
-        if (!peer->connects && peer->state == WEIR__BUS_OPEN && peer->fd == fd &&
-            (found == NULL || peer->greeted < found->greeted))
-            found = peer;
-    }
-    return found;
-}
-
 void weir__bus_door_news(weir_data_bus *bus)
 {
-    int fd = -1;
-    enum weir_zmq_news news;
-    while ((news = weir_zmq_next_news(bus->door_monitor, &fd)) != WEIR_ZMQ_NO_NEWS) {
-        if (news != WEIR_ZMQ_DISCONNECTED)
-            continue;
-        struct weir__bus_peer *peer = earliest_of(bus, fd);
-        if (peer != NULL)
-            lose(bus, peer, "the connection broke");
+    note_news(bus);
+    for (size_t i = 0; i < bus->peer_count; i++) {
+        if (bus->peers[i].is_gone)
+            lose(bus, &bus->peers[i], "the connection broke");
     }
 }

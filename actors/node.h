@@ -20,7 +20,8 @@ typedef struct weir_node_config {
     int64_t heartbeat_interval_ms, heartbeat_timeout_ms, retry_interval_ms;
     uint32_t peers_max;    /* incoming connections that did a handshake */
     uint32_t message_max;  /* bytes of one message */
-    uint32_t replies_kept; /* answers remembered per peer; 0: 1,024 */
+    uint32_t replies_kept; /* per peer: requests in progress, over which more get WEIR_ERESOURCES,
+                            * and answers remembered while memory allows; 0: 16,384 */
 } weir_node_config;
 
 int weir_node_new(const weir_node_config *config, weir_transport *transport, weir_node **ret,

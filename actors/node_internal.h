@@ -26,8 +26,9 @@ enum {
     WEIR__STRANGERS_MAX = 64, /* incoming links without a handshake that are remembered */
     WEIR__RECORDS_EXTRA =
         256, /* incoming peers that are down and still remembered, beyond peers_max */
-    WEIR__REPLIES_KEPT = 1024,
-    WEIR__REPLIES_BYTES_MAX = 2 << 20, /* of all peers; over it the oldest answers are forgotten */
+    WEIR__REPLIES_KEPT = 16384,
+    WEIR__REPLIES_BYTES_MAX = 4 << 20, /* of all peers, with what keeps them; over it the oldest
+                                        * answers are forgotten */
     WEIR__ROLE_MAX = 32,
     WEIR__VERSION_MAX = 64,
 };
@@ -164,6 +165,7 @@ struct weir_node {
     weir_buffer scratch; /* a packed message on its way out */
     int64_t next_wake_ms;
     bool stopping, stopped;
+    bool said_unfit; /* that a message of the node's own, which are repeated, cannot be sent */
 };
 
 /* node.c */
@@ -182,7 +184,8 @@ void weir__actor_end(weir_context *context);
 int64_t weir__node_now(weir_node *node);
 
 /* node_links.c */
-/* Fills in from_process for the time of packing, into node->scratch. */
+/* Fills in from_process for the time of packing, into node->scratch. WEIR_EINVALID: its receiver
+ * would refuse it, so that it and who waits for it were lost without a word. */
 int weir__node_pack(weir_node *node, weir_envelope *envelope, weir_error *err) WEIR_MUST_CHECK;
 int weir__node_send(weir_node *node, uint64_t link, weir_envelope *envelope);
 int weir__node_unpack(weir_node *node, const void *bytes, size_t size, weir_envelope **ret,

@@ -33,8 +33,13 @@ int weir__node_pack(weir_node *node, weir_envelope *envelope, weir_error *err)
     char *kept = envelope->from_process;
     envelope->from_process = (char *)(uintptr_t)node->config.process;
     weir_buffer_clear(&node->scratch);
-    int rc = weir_proto_pack(&envelope->base, &node->scratch);
+    int rc = weir_proto_check_text(&envelope->base, err);
+    bool is_fit = rc == 0;
+    if (is_fit)
+        rc = weir_proto_pack(&envelope->base, &node->scratch);
     envelope->from_process = kept;
+    if (!is_fit)
+        return rc;
     if (rc != 0)
         return weir_error_set(err, rc, "cannot pack a message: %s", weir_code_text(rc));
     if (node->scratch.size > node->config.message_max)
@@ -46,9 +51,14 @@ int weir__node_pack(weir_node *node, weir_envelope *envelope, weir_error *err)
 
 int weir__node_send(weir_node *node, uint64_t link, weir_envelope *envelope)
 {
-    int rc = weir__node_pack(node, envelope, NULL);
-    if (rc != 0)
+    weir_error error;
+    int rc = weir__node_pack(node, envelope, &error);
+    if (rc != 0) {
+        if (!node->said_unfit)
+            weir__node_log(node, WEIR_LOG_ERROR, "a message was not sent: %s", error.text);
+        node->said_unfit = true;
         return rc;
+    }
     return node->transport->send(node->transport, link, node->scratch.data, node->scratch.size);
 }
 

@@ -19,7 +19,7 @@ static void free_served(weir_node *node, struct weir__served *served)
         TAILQ_REMOVE(&node->answered, served, of_node);
         TAILQ_REMOVE(&peer->answered, served, of_peer);
         peer->served_answered--;
-        node->replies_bytes -= served->reply_size;
+        node->replies_bytes -= served->reply_size + sizeof *served;
     } else {
         TAILQ_REMOVE(&node->in_progress, served, of_node);
         peer->served_in_progress--;
@@ -87,7 +87,7 @@ static void remember(weir_node *node, struct weir__served *served)
 {
     struct weir__peer *peer = served->peer;
     size_t size = node->scratch.size;
-    served->reply = size > WEIR__REPLIES_BYTES_MAX ? NULL : weir_alloc(size);
+    served->reply = size > WEIR__REPLIES_BYTES_MAX - sizeof *served ? NULL : weir_alloc(size);
     if (served->reply == NULL) {
         free_served(node, served);
         return;
@@ -100,7 +100,7 @@ static void remember(weir_node *node, struct weir__served *served)
     TAILQ_INSERT_TAIL(&node->answered, served, of_node);
     TAILQ_INSERT_TAIL(&peer->answered, served, of_peer);
     peer->served_answered++;
-    node->replies_bytes += size;
+    node->replies_bytes += size + sizeof *served;
     while (peer->served_answered > node->config.replies_kept)
         free_served(node, TAILQ_FIRST(&peer->answered));
     while (node->replies_bytes > WEIR__REPLIES_BYTES_MAX)
@@ -154,8 +154,11 @@ void weir__served_answer(weir_node *node, struct weir__peer *peer, uint64_t corr
     reply->reply = true;
     weir_error error;
     int rc = weir__node_pack(node, reply, &error);
-    if (rc != 0)
+    if (rc != 0) {
+        weir__node_log(node, WEIR_LOG_ERROR, "%s: a reply was not sent: %s", reply->from,
+                       error.text);
         rc = pack_error(node, reply, rc, error.text);
+    }
     if (rc != 0) {
         weir__node_give_up(node, "a reply");
         return;

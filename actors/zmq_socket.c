@@ -197,9 +197,9 @@ int weir_zmq_watch(void *socket, void **ret_monitor, weir_error *err)
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "inproc://weir-monitor-%u",
              atomic_fetch_add(&last_monitor, 1) + 1);
-    const int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    const int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                       ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     void *monitor = NULL;
     if (zmq_socket_monitor(socket, endpoint, events) == 0) {
         monitor = zmq_socket(get_context(), ZMQ_PAIR);
@@ -245,6 +245,8 @@ enum weir_zmq_news weir_zmq_next_news(void *monitor, int *ret_fd)
         if (ret_fd != NULL)
             *ret_fd = value;
         switch (event) {
+        case ZMQ_EVENT_ACCEPTED:
+            return WEIR_ZMQ_ACCEPTED;
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             return WEIR_ZMQ_CONNECTED;
         case ZMQ_EVENT_DISCONNECTED:

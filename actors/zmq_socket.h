@@ -39,11 +39,19 @@ typedef struct weir_zmq_door {
 int weir_zmq_bind(void *socket, const weir_zmq_door *door, char endpoint[WEIR_ENDPOINT_MAX],
                   weir_error *err) WEIR_MUST_CHECK;
 
-enum weir_zmq_news { WEIR_ZMQ_NO_NEWS, WEIR_ZMQ_CONNECTED, WEIR_ZMQ_DISCONNECTED, WEIR_ZMQ_FAILED };
+enum weir_zmq_news {
+    WEIR_ZMQ_NO_NEWS,
+    WEIR_ZMQ_ACCEPTED,
+    WEIR_ZMQ_CONNECTED,
+    WEIR_ZMQ_DISCONNECTED,
+    WEIR_ZMQ_FAILED
+};
 
-/* A second socket that tells what becomes of the connections of the first: CONNECTED when the
- * protocol handshake is done, DISCONNECTED, FAILED when a connection could not be made. None for
- * inproc. */
+/* A second socket that tells what becomes of the connections of the first: ACCEPTED when somebody
+ * came to a bound one, CONNECTED when the protocol handshake is done, DISCONNECTED, FAILED when a
+ * connection could not be made. None for inproc. `ret_fd` is the connection's descriptor in
+ * ACCEPTED and DISCONNECTED; a descriptor is used again only after its DISCONNECTED is told, and
+ * both are told before what the connection sent later can be received. */
 int weir_zmq_watch(void *socket, void **ret_monitor, weir_error *err) WEIR_MUST_CHECK;
 void weir_zmq_unwatch(void *socket, void **monitor);
 enum weir_zmq_news weir_zmq_next_news(void *monitor, int *ret_fd); /* never blocks */

@@ -1,6 +1,8 @@
 /* base/error.c -- error codes and error text. */
 #include "base/error.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -8,16 +10,15 @@
 #include <string.h>
 
 /* Keeps what fits; the cut never splits a UTF-8 character. `length` is what the whole text needed.
- */
-static void store(weir_error *err, int code, const char *text, int length)
+ * Cleaned first: what the formatting cut in two is behind the cut then, and only a well-formed text
+ * can be cut. */
+static void store(weir_error *err, int code, char *text, int length)
 {
     size_t size = length < 0 ? 0 : (size_t)length;
     bool cut = size >= WEIR_ERROR_TEXT_MAX;
-    if (cut) {
-        size = WEIR_ERROR_TEXT_MAX - sizeof "...";
-        while (size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80)
-            size--;
-    }
+    text[cut ? WEIR_ERROR_TEXT_MAX - 1 : size] = '\0';
+    weir_text_clean(text);
+    size = cut ? weir_text_cut(text, WEIR_ERROR_TEXT_MAX - sizeof "...") : strlen(text);
     memcpy(err->text, text, size);
     err->text[size] = '\0';
     if (cut)

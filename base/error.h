@@ -4,7 +4,10 @@
  * optional last parameter `weir_error *err` (NULL: the caller wants only the code). `err` is
  * written only on failure. Text is a whole sentence in the form `where: what; what was found; what
  * to do`, without the leading "error:". Libraries return errors; daemons log them once, at the
- * boundary. */
+ * boundary.
+ *
+ * Text is always well-formed UTF-8 without control characters but newlines and tabs, whatever went
+ * into it (base/text.h says why): it can be put into any message. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 

@@ -40,8 +40,9 @@ static int tell_text(const Weir__Proto__ClusterDetail *detail)
     }
     int code = weir_output_table(&table);
     if (code == WEIR_EXIT_DONE)
-        weir_message("cluster '%s', weir %s: %u jobs running, %u ended", detail->cluster,
-                     detail->version, detail->jobs_running, detail->jobs_ended);
+        weir_message("cluster '%s', weir %s: %u job%s running, %u ended", detail->cluster,
+                     detail->version, detail->jobs_running, detail->jobs_running == 1 ? "" : "s",
+                     detail->jobs_ended);
     return code;
 }
 

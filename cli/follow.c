@@ -1,12 +1,15 @@
 /* cli/follow.c -- two conversations at a time, each with one request under way: DescribeJob, which
  * is answered when something changes (at the latest after a second, so it is also the clock), and
- * FetchRows. Signals and answers at the terminal come in between. */
+ * FetchRows, which asks for more when the rows in hand are written. While that takes long, the last
+ * position is asked for again, as a sign of life. Signals and answers at the terminal come in
+ * between. */
 #include "cli/follow.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/message.h"
 #include "cli/progress.h"
+#include "cli/row_writer.h"
 #include "proto/codec.h"
 
 #include <errno.h>
@@ -16,9 +19,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { DESCRIBE_WAIT_MS = 1000, ROWS_WAIT_MS = 5000, LINE_EVERY_MS = 100 };
+enum { DESCRIBE_WAIT_MS = 1000, ROWS_WAIT_MS = 5000, LINE_EVERY_MS = 100, SIGN_OF_LIFE_S = 2 };
 
 enum interrupt { NOT_ASKED, ASKED, CANCELLING };
 
@@ -26,8 +30,13 @@ typedef struct follower {
     const weir_follow_config *config;
     weir_followed *result;
     enum interrupt interrupt;
-    uint64_t seen_version, position;
+    uint64_t seen_version;
+    uint64_t position, next_position; /* of the rows: all before is written; after those in hand */
     bool has_ended, rows_ended, rows_wait; /* rows_wait: the next answer asks for rows again */
+    bool is_last_chunk, is_sign_under_way;
+    weir_error rows_failure; /* why no more rows came; code 0: they all came */
+    weir_row_writer *writer;
+    int sign_fd; /* timer: it is time for a sign of life */
     int64_t started_ms, heard_ms, drawn_ms;
     bool line_is_shown;
     char state[32]; /* as last shown */
@@ -70,6 +79,8 @@ static void draw_line(follower *self, const Weir__Proto__JobSummary *summary, do
     bool is_same = strcmp(self->state, summary->state) == 0;
     if (self->interrupt == ASKED || (is_same && now - self->drawn_ms < LINE_EVERY_MS))
         return;
+    if (self->writer != NULL && weir_row_writer_is_busy(self->writer) && isatty(STDOUT_FILENO))
+        return; /* not into the middle of rows */
     snprintf(self->state, sizeof self->state, "%s", summary->state);
     size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1
                        ? (size_t)window.ws_col - 1
@@ -198,27 +209,82 @@ static void on_stdout_closed(follower *self)
         cancel(self);
 }
 
-static int write_rows(follower *self, const Weir__Proto__Rows *rows)
+/* The timer runs while rows are being written. */
+static void set_sign_timer(follower *self, bool is_on)
+{
+    struct itimerspec when = {0};
+
+    if (is_on)
+        when.it_value.tv_sec = when.it_interval.tv_sec = SIGN_OF_LIFE_S;
+    timerfd_settime(self->sign_fd, 0, &when, NULL);
+}
+
+static void tell_lost(follower *self, uint64_t size)
+{
+    erase_line(self);
+    self->result->are_rows_lost = true;
+    weir_message("weir: error: %llu bytes of rows of job '%s' were lost, as nobody fetched them in "
+                 "time; they are in the logs of the task runners: weir logs %s",
+                 (unsigned long long)size, self->config->name, self->config->job);
+}
+
+static void after_rows(follower *self, bool is_end)
+{
+    self->rows_ended = is_end;
+    if (is_end)
+        check_end(self);
+    else
+        fetch(self);
+}
+
+static void take_rows(follower *self, const Weir__Proto__Rows *rows)
 {
     uint64_t end_position = rows->position + rows->text.len, skip = 0;
 
-    if (rows->text.len == 0 || end_position <= self->position)
-        return 0; /* a repeat */
-    if (rows->position < self->position)
-        skip = self->position - rows->position;
-    else if (rows->position > self->position)
-        weir_message("weir: error: rows of job '%s' were lost: bytes %llu to %llu",
-                     self->config->name, (unsigned long long)self->position,
-                     (unsigned long long)rows->position);
-    self->position = end_position;
+    if (rows->position > self->position) {
+        tell_lost(self, rows->position - self->position);
+        self->position = rows->position;
+    }
+    if (rows->text.len == 0 || end_position <= self->position) { /* nothing, or a repeat */
+        after_rows(self, rows->end);
+        return;
+    }
+    skip = self->position - rows->position;
     if (self->line_is_shown && isatty(STDOUT_FILENO)) {
         erase_line(self);
         fflush(stderr);
     }
-    if (weir_file_write_all(STDOUT_FILENO, rows->text.data + skip, rows->text.len - (size_t)skip,
-                            self->err) == 0)
-        return 0;
-    return errno == EPIPE ? WEIR_ECANCELLED : WEIR_EIO;
+    int rc = weir_row_writer_start(self->writer, rows->text.data + skip,
+                                   rows->text.len - (size_t)skip, self->err);
+    if (rc != 0) {
+        end(self, rc);
+        return;
+    }
+    self->next_position = end_position;
+    self->is_last_chunk = rows->end;
+    set_sign_timer(self, true);
+}
+
+static void on_written(void *data)
+{
+    follower *self = data;
+    int rc = weir_row_writer_finish(self->writer, self->err);
+
+    if (rc == WEIR_ESTATE)
+        return;
+    set_sign_timer(self, false);
+    if (self->rows_ended)
+        return;
+    if (rc == WEIR_ECANCELLED) {
+        on_stdout_closed(self);
+        check_end(self);
+    } else if (rc != 0) {
+        weir_error_wrap(self->err, rc, "stdout: rows cannot be written");
+        end(self, rc);
+    } else {
+        self->position = self->next_position;
+        after_rows(self, self->is_last_chunk);
+    }
 }
 
 static void on_rows(void *data, const weir_envelope *reply, const weir_error *error)
@@ -227,47 +293,102 @@ static void on_rows(void *data, const weir_envelope *reply, const weir_error *er
 
     if (self->rows_ended)
         return;
-    if (error != NULL || reply->body_case != WEIR__PROTO__ENVELOPE__BODY_ROWS) {
-        /* Asked again with the next news about the job, not at once: the answer may come at once.
-         */
-        self->rows_wait = error != NULL && is_passing(error->code) && !self->has_ended;
-        self->rows_ended = !self->rows_wait;
-        check_end(self);
+    if (error == NULL && reply->body_case == WEIR__PROTO__ENVELOPE__BODY_ROWS) {
+        take_rows(self, reply->rows);
         return;
     }
-    int rc = write_rows(self, reply->rows);
-    if (rc == WEIR_ECANCELLED) {
-        on_stdout_closed(self);
-        check_end(self);
-        return;
-    }
-    if (rc != 0) {
-        weir_error_wrap(self->err, rc, "stdout: rows cannot be written");
-        end(self, rc);
-        return;
-    }
-    self->rows_ended = reply->rows->end;
+    /* Asked again with the next news about the job, not at once: the answer may come at once. */
+    self->rows_wait = error != NULL && is_passing(error->code) && !self->has_ended;
+    self->rows_ended = !self->rows_wait;
     if (self->rows_ended)
-        check_end(self);
-    else
-        fetch(self);
+        weir_error_set(&self->rows_failure, error != NULL ? error->code : WEIR_ECORRUPT, "%s",
+                       error != NULL ? error->text : "the answer cannot be understood");
+    check_end(self);
 }
 
-static void fetch(follower *self)
+static int ask_rows(follower *self, uint32_t wait_ms, weir_client_callback callback,
+                    weir_error *err)
 {
     Weir__Proto__FetchRows body = WEIR__PROTO__FETCH_ROWS__INIT;
     weir_envelope request = WEIR__PROTO__ENVELOPE__INIT;
 
-    self->rows_wait = false;
     body.job = (char *)(uintptr_t)self->config->job;
     body.position = self->position;
-    body.wait_ms = ROWS_WAIT_MS;
+    body.wait_ms = wait_ms;
     request.body_case = WEIR__PROTO__ENVELOPE__BODY_FETCH_ROWS;
     request.fetch_rows = &body;
-    int rc = weir_client_request(self->config->client, &request, ROWS_WAIT_MS + 5000, on_rows, self,
-                                 self->err);
+    return weir_client_request(self->config->client, &request, wait_ms + 5000, callback, self, err);
+}
+
+static void fetch(follower *self)
+{
+    self->rows_wait = false;
+    int rc = ask_rows(self, ROWS_WAIT_MS, on_rows, self->err);
     if (rc != 0)
         end(self, rc);
+}
+
+/* The same rows come again when the position has moved on. */
+static void on_sign_answered(void *data, const weir_envelope *reply, const weir_error *error)
+{
+    follower *self = data;
+    (void)reply, (void)error;
+
+    self->is_sign_under_way = false;
+}
+
+static void on_sign_timer(void *data)
+{
+    follower *self = data;
+    uint64_t count;
+
+    if (read(self->sign_fd, &count, sizeof count) != (ssize_t)sizeof count)
+        return;
+    if (self->is_last_chunk || self->is_sign_under_way || !weir_row_writer_is_busy(self->writer))
+        return;
+    self->is_sign_under_way = ask_rows(self, 0, on_sign_answered, NULL) == 0;
+}
+
+static int open_rows(follower *self)
+{
+    weir_client *client = self->config->client;
+    int rc = weir_row_writer_new(STDOUT_FILENO, &self->writer, self->err);
+
+    if (rc != 0)
+        return rc;
+    self->sign_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (self->sign_fd < 0)
+        return weir_error_errno(self->err, errno, "rows cannot be written");
+    if (weir_client_watch(client, weir_row_writer_fd(self->writer), on_written, self) != 0 ||
+        weir_client_watch(client, self->sign_fd, on_sign_timer, self) != 0)
+        return weir_error_set(self->err, WEIR_ENO_MEMORY, "no memory to follow the job");
+    return 0;
+}
+
+static void close_rows(follower *self)
+{
+    if (self->sign_fd >= 0) {
+        weir_client_unwatch(self->config->client, self->sign_fd);
+        close(self->sign_fd);
+    }
+    if (self->writer != NULL)
+        weir_client_unwatch(self->config->client, weir_row_writer_fd(self->writer));
+    weir_row_writer_destroy(&self->writer);
+}
+
+/* A job that did not finish has a reason to tell that weighs more. */
+static void check_all_rows(follower *self)
+{
+    const weir_envelope *detail = self->result->detail;
+
+    if (self->rows_failure.code == 0 || detail == NULL ||
+        strcmp(detail->job_detail->summary->state, "FINISHED") != 0)
+        return;
+    self->result->are_rows_lost = true;
+    weir_message("weir: error: the rows of job '%s' may not be all, they end after %llu bytes: %s; "
+                 "rows that nobody fetched are in the logs of the task runners: weir logs %s",
+                 self->config->name, (unsigned long long)self->position, self->rows_failure.text,
+                 self->config->job);
 }
 
 /* ---- Ctrl-C ---- */
@@ -360,26 +481,36 @@ int weir_follow(const weir_follow_config *config, weir_followed *ret, weir_error
         .config = config,
         .result = ret,
         .rows_ended = !config->fetch_rows,
+        .rows_failure = WEIR_ERROR_INIT,
+        .sign_fd = -1,
         .started_ms = now,
         .heard_ms = now,
         .err = err != NULL ? err : &ignored,
     };
 
     memset(ret, 0, sizeof *ret);
-    if (config->signal_fd >= 0 &&
+    int rc = config->fetch_rows ? open_rows(&self) : 0;
+    if (rc == 0 && config->signal_fd >= 0 &&
         weir_client_watch(config->client, config->signal_fd, on_signal, &self) != 0)
-        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory to follow the job");
+        rc = weir_error_set(self.err, WEIR_ENO_MEMORY, "no memory to follow the job");
+    if (rc != 0) {
+        close_rows(&self);
+        return rc;
+    }
     describe(&self);
     if (config->fetch_rows)
         fetch(&self);
-    int rc = weir_client_run(config->client, INT64_MAX);
+    rc = weir_client_run(config->client, INT64_MAX);
     if (config->signal_fd >= 0)
         weir_client_unwatch(config->client, config->signal_fd);
     weir_client_unwatch(config->client, STDIN_FILENO);
     weir_client_forget_all(config->client); /* what is under way would come back to nobody */
+    close_rows(&self);
     erase_line(&self);
     if (rc != 0)
         return weir_error_set(err, rc, "the client's loop ended");
+    if (self.rc == 0 && !ret->is_abandoned)
+        check_all_rows(&self);
     return self.rc;
 }
 

@@ -1,6 +1,6 @@
 /* cli/follow.h -- waits for a job as its attached client: its printed rows go to stdout, its
  * progress to stderr, Ctrl-C cancels it (after a question, where there is a terminal to answer on).
- */
+ * A stdout that is not read holds up the rows and nothing else. */
 #ifndef CLI_FOLLOW_H
 #define CLI_FOLLOW_H
 
@@ -24,6 +24,7 @@ typedef struct weir_followed {
     weir_envelope *detail; /* the job's last JobDetail; NULL: it never came */
     bool is_abandoned;     /* the user did not want to wait for the cancelling */
     bool is_stdout_closed; /* whoever read the rows is gone: the job was cancelled */
+    bool are_rows_lost;    /* rows did not come to stdout; that was told on stderr */
 } weir_followed;
 
 /* 0: the job has ended, or the user left (is_abandoned). WEIR_ETIMEOUT: the cluster is silent, the

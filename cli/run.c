@@ -179,7 +179,7 @@ static int tell_end(const run *self, const weir_followed *followed)
     if (strcmp(summary->state, "FAILED") == 0)
         return weir_message_fail(WEIR_EUSER, "job '%s' failed: %s", name,
                                  summary->error[0] == '\0' ? "no reason is known" : summary->error);
-    return is_done ? code : WEIR_EXIT_FAILED;
+    return is_done && !followed->are_rows_lost ? code : WEIR_EXIT_FAILED;
 }
 
 static int follow(run *self)

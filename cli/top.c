@@ -252,8 +252,9 @@ static int tell_text(top *self)
 
     if (!self->is_once)
         weir_buffer_puts(&text, "\033[H\033[2J");
-    weir_buffer_printf(&text, "cluster %s at %s: %u jobs running, %u ended\n\n", cluster->cluster,
-                       self->session.endpoint, cluster->jobs_running, cluster->jobs_ended);
+    weir_buffer_printf(&text, "cluster %s at %s: %u job%s running, %u ended\n\n", cluster->cluster,
+                       self->session.endpoint, cluster->jobs_running,
+                       cluster->jobs_running == 1 ? "" : "s", cluster->jobs_ended);
     int rc = put_processes(self, &text);
     weir_buffer_putc(&text, '\n');
     if (rc == 0)

@@ -16,6 +16,7 @@ void weir_dispatcher_config_init(weir_dispatcher_config *config)
                                        .endpoint = "",
                                        .log_path = "",
                                        .grace_ms = 1000,
+                                       .restart_grace_ms = 3000,
                                        .slot_timeout_ms = 10000,
                                        .heartbeat_timeout_ms = 5000,
                                        .ask_timeout_ms = 10000,
@@ -154,6 +155,7 @@ static void start(void *actor, weir_context *context)
     self->started_wall_ms = weir_context_wall_ms(context);
     self->sweep_timer = weir_context_set_timer(context, SWEEP_MS);
     self->orphans_timer = weir_context_set_timer(context, self->config.heartbeat_timeout_ms);
+    self->unknown_timer = weir_context_set_timer(context, self->config.grace_ms);
     weir_context_log(context, WEIR_LOG_INFO,
                      "dispatcher of cluster '%s', incarnation %llu: %zu jobs, "
                      "%zu of them not ended",
@@ -196,6 +198,9 @@ static void timer(void *actor, weir_context *context, uint64_t number)
     } else if (number == self->orphans_timer) {
         self->orphans_timer = 0;
         orphan_the_missing(self, context);
+    } else if (number == self->unknown_timer) {
+        self->unknown_timer = 0;
+        weir_slots_release_unknown(self, context);
     } else if (number == self->sweep_timer) {
         self->sweep_timer = weir_context_set_timer(context, SWEEP_MS);
         weir_jobs_sweep(self, context);
@@ -210,6 +215,17 @@ static void timer(void *actor, weir_context *context, uint64_t number)
 
 /* ---- making and ending ---- */
 
+/* Members of an earlier incarnation need a backoff and a handshake to be here again. */
+static void choose_grace(weir_dispatcher *self)
+{
+    weir_dispatcher_config *config = &self->config;
+    if (weir_job_book_epoch(self->book) <= 1 || config->restart_grace_ms <= config->grace_ms)
+        return;
+    config->grace_ms = config->restart_grace_ms < config->heartbeat_timeout_ms
+                           ? config->restart_grace_ms
+                           : config->heartbeat_timeout_ms;
+}
+
 static void destroy(void *actor)
 {
     weir_dispatcher *self = actor;
@@ -218,6 +234,7 @@ static void destroy(void *actor)
     weir_waiters_clear(self);
     weir_slots_clear(self);
     weir_logs_clear(self);
+    weir_jobs_clear(self);
     while (self->relays != NULL)
         weir_relay_end(self, self->relays);
     weir_map_destroy(&self->peers);
@@ -269,6 +286,7 @@ int weir_dispatcher_new(const weir_dispatcher_config *config, weir_records *reco
         destroy(self);
         return rc;
     }
+    choose_grace(self);
     *ret_self = self;
     return 0;
 }

@@ -12,10 +12,10 @@
  * Register; both of these FetchArtifact. Anything else is WEIR_EREFUSED.
  *
  * It asks: a JobManager's actor "jobmanager" StartJob, FetchLog, Shutdown; its actor "job-<id>"
- * CancelJob, FetchRows; a TaskManager's actor "agent" AllocateSlots (absolute: the job's slots
- * there), FreeSlots (of a job without slots there: fine), FetchLog (`what`: "" for its own log, or
- * a job's id for the log of its task runner), Shutdown. The envelopes of StartJob, AllocateSlots
- * and FreeSlots carry the dispatcher's epoch. */
+ * CancelJob (also of jobs that ended here or are not known), FetchRows; a TaskManager's actor
+ * "agent" AllocateSlots (absolute: the job's slots there), FreeSlots (of a job without slots there:
+ * fine), FetchLog (`what`: "" for its own log, or a job's id for the log of its task runner),
+ * Shutdown. The envelopes of StartJob, AllocateSlots and FreeSlots carry the dispatcher's epoch. */
 #ifndef DISPATCHER_DISPATCHER_H
 #define DISPATCHER_DISPATCHER_H
 
@@ -33,6 +33,9 @@ typedef struct weir_dispatcher_config {
     uint32_t pid;
     const char *log_path;         /* own log; "" when there is none */
     int64_t grace_ms;             /* after the start: too few slots may only be late */
+    int64_t restart_grace_ms;     /* the same for incarnations after the first: members that know
+                                   * us come back after their reconnect backoff; at most
+                                   * heartbeat_timeout_ms */
     int64_t slot_timeout_ms;      /* slot.request.timeout */
     int64_t heartbeat_timeout_ms; /* a JobManager silent for so long after the start is gone */
     int64_t ask_timeout_ms;       /* rpc.ask.timeout */

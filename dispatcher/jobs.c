@@ -456,20 +456,88 @@ static void on_cancelled(void *actor, weir_context *context, void *data, const w
     (void)actor, (void)context, (void)data, (void)reply, (void)error;
 }
 
-/* It runs a job that was declared ended while it was away: the job must not go on. */
-static void fence(weir_dispatcher *self, weir_context *context, const char *process,
-                  const weir_job *job)
+static void send_cancel(weir_dispatcher *self, weir_context *context, const char *process,
+                        const char *job, weir_reply_callback callback, void *data)
 {
     Weir__Proto__CancelJob body = WEIR__PROTO__CANCEL_JOB__INIT;
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
     char master[WEIR_ACTOR_NAME_MAX];
-    snprintf(master, sizeof master, "job-%s", job->id);
-    body.job = (char *)job->id;
+    snprintf(master, sizeof master, "job-%s", job);
+    body.job = (char *)job;
     ask.epoch = weir_job_book_epoch(self->book);
     ask.body_case = WEIR_BODY(CANCEL_JOB);
     ask.cancel_job = &body;
     weir_context_request(context, (weir_address){process, master}, &ask,
-                         self->config.ask_timeout_ms, on_cancelled, NULL);
+                         self->config.ask_timeout_ms, callback, data);
+}
+
+/* It runs a job that was declared ended while it was away: the job must not go on. */
+static void fence(weir_dispatcher *self, weir_context *context, const char *process,
+                  const weir_job *job)
+{
+    send_cancel(self, context, process, job->id, on_cancelled, NULL);
+}
+
+/* ---- jobs that are not known ---- */
+
+static weir_unknown_job **find_unknown(weir_dispatcher *self, const char *process, const char *job)
+{
+    weir_unknown_job **at = &self->unknown_jobs;
+    while (*at != NULL && (strcmp((*at)->job, job) != 0 || strcmp((*at)->process, process) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+static void on_unknown_cancelled(void *actor, weir_context *context, void *data,
+                                 const weir_envelope *reply, const weir_error *error)
+{
+    weir_dispatcher *self = actor;
+    weir_unknown_job *unknown = data;
+    (void)reply;
+    if (error != NULL && (error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE) &&
+        weir_members_get(self, unknown->process) != NULL) {
+        send_cancel(self, context, unknown->process, unknown->job, on_unknown_cancelled, unknown);
+        return;
+    }
+    *find_unknown(self, unknown->process, unknown->job) = unknown->next;
+    weir_free(unknown);
+    weir_slots_release_unknown(self, context);
+}
+
+/* It runs a job that nobody can describe, cancel or wait for: it is of other records than these. */
+static void fence_unknown(weir_dispatcher *self, weir_context *context, const char *process,
+                          const char *job)
+{
+    if (*find_unknown(self, process, job) != NULL)
+        return;
+    weir_context_log(context, WEIR_LOG_WARN,
+                     "JobManager %s runs job %s, which is not known here: it is told to cancel it",
+                     process, job);
+    weir_unknown_job *unknown = weir_calloc(1, sizeof *unknown);
+    if (unknown == NULL)
+        return; /* until it registers again */
+    snprintf(unknown->process, sizeof unknown->process, "%s", process);
+    snprintf(unknown->job, sizeof unknown->job, "%s", job);
+    unknown->next = self->unknown_jobs;
+    self->unknown_jobs = unknown;
+    send_cancel(self, context, process, job, on_unknown_cancelled, unknown);
+}
+
+bool weir_jobs_is_claimed(const weir_dispatcher *self, const char *job)
+{
+    const weir_unknown_job *unknown = self->unknown_jobs;
+    while (unknown != NULL && strcmp(unknown->job, job) != 0)
+        unknown = unknown->next;
+    return unknown != NULL;
+}
+
+void weir_jobs_clear(weir_dispatcher *self)
+{
+    while (self->unknown_jobs != NULL) {
+        weir_unknown_job *unknown = self->unknown_jobs;
+        self->unknown_jobs = unknown->next;
+        weir_free(unknown);
+    }
 }
 
 void weir_jobs_reconcile(weir_dispatcher *self, weir_context *context,
@@ -480,9 +548,7 @@ void weir_jobs_reconcile(weir_dispatcher *self, weir_context *context,
     for (size_t i = 0; i < registration->n_jobs; i++) {
         job = weir_job_book_get(self->book, registration->jobs[i]);
         if (job == NULL)
-            weir_context_log(context, WEIR_LOG_WARN,
-                             "JobManager %s runs job %s, which is not known here", process,
-                             registration->jobs[i]);
+            fence_unknown(self, context, process, registration->jobs[i]);
         else if (job->stage == WEIR_STAGE_ENDED || strcmp(job->jobmanager, process) != 0)
             fence(self, context, process, job);
     }
@@ -537,16 +603,7 @@ void weir_jobs_forward_cancel(weir_dispatcher *self, weir_context *context, cons
         weir_context_reply_error(context, reply_to, WEIR_ENO_MEMORY, "dispatcher: out of memory");
         return;
     }
-    Weir__Proto__CancelJob body = WEIR__PROTO__CANCEL_JOB__INIT;
-    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
-    char master[WEIR_ACTOR_NAME_MAX];
-    snprintf(master, sizeof master, "job-%s", job->id);
-    body.job = (char *)job->id;
-    ask.epoch = weir_job_book_epoch(self->book);
-    ask.body_case = WEIR_BODY(CANCEL_JOB);
-    ask.cancel_job = &body;
-    weir_context_request(context, (weir_address){job->jobmanager, master}, &ask,
-                         self->config.ask_timeout_ms, on_cancel_answered, relay);
+    send_cancel(self, context, job->jobmanager, job->id, on_cancel_answered, relay);
 }
 
 void weir_jobs_on_cancel(weir_dispatcher *self, weir_context *context, const weir_envelope *message)

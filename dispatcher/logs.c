@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #include <stdio.h>
@@ -30,9 +31,11 @@ static void reply_text(weir_context *context, const weir_reply_to *reply_to, con
 static void make_printable(weir_buffer *text)
 {
     for (size_t i = 0; i < text->size; i++) {
-        if (text->data[i] >= 0x80 || text->data[i] == 0)
+        if (text->data[i] == 0)
             text->data[i] = '?';
     }
+    if (text->size > 0)
+        weir_text_clean((char *)text->data);
 }
 
 static void reply_own(weir_dispatcher *self, weir_context *context, const weir_envelope *message)

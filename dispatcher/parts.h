@@ -84,6 +84,13 @@ typedef struct weir_log_answer {
     bool any;           /* at least one came */
 } weir_log_answer;
 
+/* A job that is not known here runs at a JobManager, which is told to cancel it. */
+typedef struct weir_unknown_job {
+    struct weir_unknown_job *next;
+    char job[WEIR_ID_HEX];
+    char process[WEIR_PROCESS_NAME_MAX];
+} weir_unknown_job;
+
 typedef struct weir_dispatcher {
     weir_dispatcher_config config; /* texts owned */
     weir_records *records;
@@ -98,8 +105,9 @@ typedef struct weir_dispatcher {
     weir_slot_request *slot_requests, **slot_requests_end; /* first come, first served */
     weir_relay *relays;
     weir_log_answer *log_answers;
+    weir_unknown_job *unknown_jobs;
     int64_t started_ms, started_wall_ms;
-    uint64_t sweep_timer, retry_timer, slots_timer, orphans_timer, stop_timer;
+    uint64_t sweep_timer, retry_timer, slots_timer, orphans_timer, unknown_timer, stop_timer;
     bool serving;  /* inside weir_slots_serve */
     bool stopping; /* StopCluster came */
     bool broken;   /* the records cannot be trusted: the node stops */
@@ -134,6 +142,9 @@ void weir_jobs_fail_orphans(weir_dispatcher *self, weir_context *context);
 /* A JobManager registered with the jobs that it runs. */
 void weir_jobs_reconcile(weir_dispatcher *self, weir_context *context,
                          const Weir__Proto__Register *registration);
+/* A JobManager runs this job, which is not known here, and has not answered its CancelJob yet. */
+bool weir_jobs_is_claimed(const weir_dispatcher *self, const char *job);
+void weir_jobs_clear(weir_dispatcher *self);
 void weir_jobs_sweep(weir_dispatcher *self, weir_context *context); /* history, artifacts */
 /* Passes a cancel on to the JobMaster of a started job. */
 void weir_jobs_forward_cancel(weir_dispatcher *self, weir_context *context, const weir_job *job,
@@ -164,6 +175,8 @@ int weir_slots_register(weir_dispatcher *self, weir_context *context,
                         const Weir__Proto__Register *registration, weir_error *err) WEIR_MUST_CHECK;
 void weir_slots_lose(weir_dispatcher *self, weir_context *context, const char *process);
 void weir_slots_serve(weir_dispatcher *self, weir_context *context);
+/* After the grace time: what agents hold for jobs that are not known here and run nowhere. */
+void weir_slots_release_unknown(weir_dispatcher *self, weir_context *context);
 void weir_slots_clear(weir_dispatcher *self);
 
 /* ---- front_door.c ---- */

@@ -444,8 +444,7 @@ static int take_over(weir_dispatcher *self, weir_context *context, weir_slot_mem
     weir_slot_hold *hold = weir_slot_member_hold(member, id, count, WEIR_HOLD_HELD);
     if (hold == NULL)
         return weir_error_set(err, WEIR_ENO_MEMORY, "dispatcher: out of memory");
-    if (job == NULL) {
-        /* Perhaps these records are not the cluster's: nothing of it may be harmed. */
+    if (job == NULL) { /* perhaps a JobManager that runs it comes yet */
         weir_context_log(context, WEIR_LOG_WARN, "%s holds %u slots for job %s, which is not known",
                          member->process, count, id);
         return 0;
@@ -490,7 +489,27 @@ int weir_slots_register(weir_dispatcher *self, weir_context *context,
     }
     if (rc != 0)
         weir_slots_lose(self, context, registration->process);
+    else
+        weir_slots_release_unknown(self, context);
     return rc;
+}
+
+void weir_slots_release_unknown(weir_dispatcher *self, weir_context *context)
+{
+    if (weir_context_now_ms(context) - self->started_ms < self->config.grace_ms)
+        return;
+    for (weir_slot_member *member = weir_slot_pool_members(self->pool); member != NULL;
+         member = member->next) {
+        for (weir_slot_hold *hold = member->holds; hold != NULL; hold = hold->next) {
+            if (hold->state != WEIR_HOLD_HELD || weir_job_book_get(self->book, hold->job) != NULL ||
+                weir_jobs_is_claimed(self, hold->job))
+                continue;
+            weir_context_log(context, WEIR_LOG_WARN,
+                             "%s is told to free %u slots of job %s, which is not known",
+                             member->process, hold->count, hold->job);
+            release(self, context, hold);
+        }
+    }
 }
 
 void weir_slots_lose(weir_dispatcher *self, weir_context *context, const char *process)

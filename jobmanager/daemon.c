@@ -8,10 +8,14 @@
 static int run(weir_daemon *daemon, const weir_jobmanager_daemon_config *config, weir_error *err)
 {
     void *manager = NULL;
+    char endpoint[300];
+
+    weir_daemon_advertise(config->config, "jobmanager.rpc.address", weir_daemon_endpoint(daemon),
+                          endpoint, sizeof endpoint);
     weir_manager_config manager_config = {
         .config = config->config,
         .dispatcher = config->dispatcher,
-        .endpoint = weir_daemon_endpoint(daemon),
+        .endpoint = endpoint,
         .host = weir_config_string(config->config, "jobmanager.rpc.address"),
         .pid = (uint32_t)getpid(),
         .log_path = config->log_path ? config->log_path : "",

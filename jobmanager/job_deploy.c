@@ -62,6 +62,12 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
         of->state = RUNNER_GRANTED;
         granted += of->count;
     }
+    self->slots = weir_calloc(self->execution->plan->slots, sizeof *self->slots);
+    if (!self->runners || !self->slots) {
+        weir_error_set(&none, WEIR_ENO_MEMORY, "no memory for the slots of job '%s'", self->name);
+        weir__job_fail(self, context, &none, WEIR_CAUSE_PLAIN);
+        return;
+    }
     if (granted != self->execution->plan->slots) {
         weir_error_set(&none, WEIR_EINTERNAL, "%llu slots were granted; job '%s' asked for %u",
                        (unsigned long long)granted, self->name, self->execution->plan->slots);
@@ -386,9 +392,42 @@ static void on_freed(void *actor, weir_context *context, void *data, const weir_
     job_master *self = actor;
     (void)data;
     (void)reply;
+    self->free_in_flight = false;
+    self->slots_freed = !error; /* else asked again, once a second */
     if (error)
         weir_context_log(context, WEIR_LOG_WARN, "job %s: slots could not be given back: %s",
                          self->job, error->text);
+    weir__job_rows_check_end(self, context);
+}
+
+void weir__job_free_slots(job_master *self, weir_context *context)
+{
+    Weir__Proto__FreeSlots body = WEIR__PROTO__FREE_SLOTS__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+
+    if (self->free_in_flight || self->slots_freed)
+        return;
+    self->free_in_flight = true;
+    body.job = self->job;
+    ask.epoch = self->epoch;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_FREE_SLOTS;
+    ask.free_slots = &body;
+    weir_context_request(context, (weir_address){self->dispatcher, "dispatcher"}, &ask,
+                         6 * ask_timeout(self), on_freed, NULL);
+}
+
+static void send_end(job_master *self, weir_context *context, const runner *of)
+{
+    Weir__Proto__EndRunner body = WEIR__PROTO__END_RUNNER__INIT;
+    weir_envelope message = WEIR__PROTO__ENVELOPE__INIT;
+
+    if (!*of->process)
+        return;
+    body.job = self->job;
+    message.epoch = self->epoch;
+    message.body_case = WEIR__PROTO__ENVELOPE__BODY_END_RUNNER;
+    message.end_runner = &body;
+    weir_context_send(context, (weir_address){of->process, "runner"}, &message);
 }
 
 /* Runners are told to exit; the slots go back through the dispatcher, whose word to the agents ends
@@ -396,23 +435,8 @@ static void on_freed(void *actor, weir_context *context, void *data, const weir_
 void weir__job_end_runners(job_master *self, weir_context *context)
 {
     for (uint32_t i = 0; i < self->nrunners; i++) {
-        if (self->runners[i].state != RUNNER_READY && self->runners[i].state != RUNNER_DEPLOYED)
-            continue;
-        Weir__Proto__EndRunner body = WEIR__PROTO__END_RUNNER__INIT;
-        weir_envelope message = WEIR__PROTO__ENVELOPE__INIT;
-        body.job = self->job;
-        message.epoch = self->epoch;
-        message.body_case = WEIR__PROTO__ENVELOPE__BODY_END_RUNNER;
-        message.end_runner = &body;
-        weir_context_send(context, (weir_address){self->runners[i].process, "runner"}, &message);
+        send_end(self, context, &self->runners[i]); /* to those that were given up, too */
         self->runners[i].state = RUNNER_GONE;
     }
-    Weir__Proto__FreeSlots body = WEIR__PROTO__FREE_SLOTS__INIT;
-    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
-    body.job = self->job;
-    ask.epoch = self->epoch;
-    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_FREE_SLOTS;
-    ask.free_slots = &body;
-    weir_context_request(context, (weir_address){self->dispatcher, "dispatcher"}, &ask,
-                         6 * ask_timeout(self), on_freed, NULL);
+    weir__job_free_slots(self, context);
 }

@@ -78,6 +78,7 @@ static void destroy(void *actor)
     weir_free(self->dispatcher);
     weir_free(self->packed_graph);
     weir_free(self->runners);
+    weir_free(self->slots);
     weir_free(self);
 }
 
@@ -102,6 +103,7 @@ static void start(void *actor, weir_context *context)
                                weir_context_wall_ms(context), &self->execution, &self->setup_error);
     if (rc < 0) {
         self->end_ms = weir_context_wall_ms(context);
+        self->slots_freed = true; /* it has none */
         weir__job_report(self, context);
         return;
     }
@@ -248,6 +250,30 @@ static void on_task_report(job_master *self, weir_context *context, const weir_e
         weir__job_check_end(self, context);
 }
 
+/* A slot that turns, or has nothing to do, is well; one that does neither runs code that does not
+ * return. */
+static void watch_slot(job_master *self, weir_context *context, const runner *of,
+                       const Weir__Proto__SlotProgress *progress)
+{
+    int64_t limit = weir_config_duration_ms(self->config, "taskmanager.slot.progress-timeout");
+    int64_t now = weir_context_now_ms(context);
+    weir_error error = WEIR_ERROR_INIT;
+
+    if (!self->slots || progress->slot >= self->execution->plan->slots)
+        return;
+    slot_state *slot = &self->slots[progress->slot];
+    if (progress->idle || progress->counter != slot->counter || slot->counter_ms == 0) {
+        slot->counter = progress->counter;
+        slot->counter_ms = now;
+    } else if (limit > 0 && now - slot->counter_ms > limit) {
+        weir_error_set(&error, WEIR_ETIMEOUT,
+                       "slot %u of the job, on TaskManager %s, made no progress for %lld ms; the "
+                       "job's code does not return; see taskmanager.slot.progress-timeout",
+                       progress->slot, of->taskmanager, (long long)(now - slot->counter_ms));
+        weir__job_fail(self, context, &error, WEIR_CAUSE_PLAIN);
+    }
+}
+
 static void on_progress(job_master *self, weir_context *context, const weir_envelope *message)
 {
     const Weir__Proto__Progress *progress = message->progress;
@@ -270,26 +296,8 @@ static void on_progress(job_master *self, weir_context *context, const weir_enve
     self->execution->version += changed;
     weir__job_report(self, context);
 
-    int64_t limit = weir_config_duration_ms(self->config, "taskmanager.slot.progress-timeout");
-    int64_t now = weir_context_now_ms(context);
-    runner *from = &self->runners[progress->runner];
-    uint64_t counter = 0;
-    bool idle = true;
-    for (size_t i = 0; i < progress->n_slots; i++) {
-        counter += progress->slots[i]->counter;
-        idle &= progress->slots[i]->idle;
-    }
-    if (idle || counter != from->counter || from->counter_ms == 0) {
-        from->counter = counter;
-        from->counter_ms = now;
-    } else if (limit > 0 && now - from->counter_ms > limit) {
-        weir_error error = WEIR_ERROR_INIT;
-        weir_error_set(&error, WEIR_ETIMEOUT,
-                       "a slot on TaskManager %s made no progress for %lld ms; the job's code does "
-                       "not return; see taskmanager.slot.progress-timeout",
-                       from->taskmanager, (long long)(now - from->counter_ms));
-        weir__job_fail(self, context, &error, WEIR_CAUSE_PLAIN);
-    }
+    for (size_t i = 0; i < progress->n_slots; i++)
+        watch_slot(self, context, &self->runners[progress->runner], progress->slots[i]);
 }
 
 /* ---- splits: a relay between the reader's and the enumerator's runner ---- */
@@ -301,6 +309,8 @@ static void on_split_reply(void *actor, weir_context *context, void *data,
 
     if (error) {
         weir_context_reply_error(context, &relay->reply_to, error->code, "%s", error->text);
+    } else if (reply->body_case != WEIR__PROTO__ENVELOPE__BODY_SPLIT_REPLY) {
+        weir_context_reply_error(context, &relay->reply_to, WEIR_ECORRUPT, "that is no split");
     } else {
         weir_envelope back = WEIR__PROTO__ENVELOPE__INIT;
         back.body_case = WEIR__PROTO__ENVELOPE__BODY_SPLIT_REPLY;

@@ -22,9 +22,7 @@ typedef struct runner {
     char endpoint[256];                  /* of its data bus */
     uint32_t count;                      /* slots */
     uint32_t pid;
-    bool has_tasks;   /* Deploy was sent and did not fail */
-    uint64_t counter; /* progress of its slots, for the stuck timeout */
-    int64_t counter_ms;
+    bool has_tasks; /* Deploy was sent and did not fail */
 } runner;
 
 typedef struct waiting_rows { /* PrintRows that the buffer had no room for */
@@ -33,6 +31,12 @@ typedef struct waiting_rows { /* PrintRows that the buffer had no room for */
     size_t size;
     uint8_t bytes[];
 } waiting_rows;
+
+typedef struct slot_state { /* of one slot of the job */
+    uint64_t counter;       /* of its turns, for the progress timeout */
+    int64_t counter_ms;     /* when it last grew, or the slot was idle */
+    uint64_t printed;       /* number of the last PrintRows: a repeat is answered, not added */
+} slot_state;
 
 typedef struct split_relay { /* a RequestSplit that was passed on */
     struct split_relay *next;
@@ -58,13 +62,16 @@ typedef struct job_master {
     uint64_t deploy_timer, cancel_timer, linger_timer, rows_timer, stuck_timer;
     uint64_t data_key;
     bool report_in_flight, end_reported;
+    bool free_in_flight, slots_freed;
     uint64_t reported_version;
+    slot_state *slots;
     split_relay *relays;
     weir_row_buffer rows;
     waiting_rows *waiting_first, *waiting_last;
     weir_reply_to fetcher; /* a FetchRows that waits for rows; correlation 0: none */
     int64_t fetched_ms;    /* when a client last asked */
     bool client_lost;
+    bool gap_untold; /* rows went elsewhere, and no client was told */
     void (*ended)(void *data, weir_context *context, const char *job);
     void *ended_data;
 } job_master;
@@ -86,6 +93,7 @@ void weir__job_on_process_lost(job_master *self, weir_context *context, const ch
                                const char *why);
 void weir__job_cancel_tasks(job_master *self, weir_context *context);
 void weir__job_end_runners(job_master *self, weir_context *context);
+void weir__job_free_slots(job_master *self, weir_context *context);
 
 /* job_report.c */
 void weir__job_report(job_master *self, weir_context *context);

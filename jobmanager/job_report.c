@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-#define ROWS_TURN_MS     1000  /* how often waiting rows and clients are looked after */
-#define CLIENT_SILENT_MS 10000 /* an attached client that does not fetch for so long is gone */
-#define LINGER_MS        30000 /* an ended job keeps rows that nobody fetched for so long */
+#define ROWS_TURN_MS     1000   /* how often waiting rows and clients are looked after */
+#define CLIENT_SILENT_MS 30000  /* an attached client that does not fetch for so long is gone */
+#define LINGER_MS        30000  /* an ended job keeps rows that nobody fetched for so long */
+#define LINGER_GAP_MS    600000 /* rows that were lost to it are told to a client that comes back */
 #define ROWS_CHUNK_MAX   (256u << 10)
 
 /* ---- the report ---- */
@@ -135,6 +136,7 @@ static void on_reported(void *actor, weir_context *context, void *data, const we
     self->report_in_flight = false;
     if (error) {
         self->reported_version = 0; /* told again; a dispatcher that is away comes back */
+        self->end_reported = error->code == WEIR_ENOT_FOUND || error->code == WEIR_ESTALE;
         if (error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE)
             weir__job_report(self, context);
         else
@@ -202,6 +204,7 @@ static void answer_fetcher(job_master *self, weir_context *context)
     reply.rows = &body;
     weir_context_reply(context, &self->fetcher, &reply);
     self->fetcher.correlation = 0;
+    self->gap_untold &= self->rows.lost > 0;
 }
 
 static void take_waiting(job_master *self, weir_context *context)
@@ -219,6 +222,12 @@ static void take_waiting(job_master *self, weir_context *context)
     }
 }
 
+static void lose_rows(job_master *self, size_t size)
+{
+    weir_row_buffer_lose(&self->rows, size);
+    self->gap_untold = true;
+}
+
 static void start_rows_timer(job_master *self, weir_context *context)
 {
     if (self->rows_timer == 0)
@@ -230,7 +239,19 @@ void weir__job_on_print(job_master *self, weir_context *context, const weir_enve
     const Weir__Proto__PrintRows *print = message->print_rows;
     weir_reply_to reply_to = weir_reply_to_of(message);
 
+    if (print->subtask >= (self->execution ? self->execution->plan->slots : 0) || !self->slots) {
+        weir_context_reply_error(context, &reply_to, WEIR_EINVALID, "there is no slot %u",
+                                 print->subtask);
+        return;
+    }
+    if (print->number <= self->slots[print->subtask].printed) { /* asked again: it is here */
+        answer_print(self, context, &reply_to, false);
+        return;
+    }
+    self->slots[print->subtask].printed = print->number;
     if (!self->attached || self->client_lost) {
+        if (self->attached)
+            lose_rows(self, print->text.len);
         answer_print(self, context, &reply_to, true);
         return;
     }
@@ -287,6 +308,7 @@ static void give_up_client(job_master *self, weir_context *context)
     while (self->waiting_first) {
         waiting_rows *next = self->waiting_first;
         self->waiting_first = next->next;
+        lose_rows(self, next->size);
         answer_print(self, context, &next->reply_to, true);
         weir_free(next);
     }
@@ -296,6 +318,13 @@ static void give_up_client(job_master *self, weir_context *context)
 /* Once a second while there is something to look after. */
 void weir__job_rows_timer(job_master *self, weir_context *context)
 {
+    if (weir__job_is_ended(self)) { /* what was refused is told again */
+        if (!self->end_reported)
+            weir__job_report(self, context);
+        if (self->execution)
+            weir__job_free_slots(self, context);
+    }
+
     int64_t now = weir_context_now_ms(context);
 
     self->rows_timer = 0;
@@ -313,10 +342,11 @@ void weir__job_rows_check_end(job_master *self, weir_context *context)
     if (!weir__job_is_ended(self))
         return;
     answer_fetcher(self, context);
-    bool rows_left =
-        self->attached && (!weir_row_buffer_is_empty(&self->rows) || self->waiting_first);
+    bool rows_left = self->attached && (!weir_row_buffer_is_empty(&self->rows) ||
+                                        self->waiting_first || self->gap_untold);
     int64_t silent = weir_context_now_ms(context) - self->fetched_ms;
-    if (!self->end_reported || (rows_left && silent < LINGER_MS)) {
+    int64_t limit = self->gap_untold ? LINGER_GAP_MS : LINGER_MS;
+    if (!self->end_reported || !self->slots_freed || (rows_left && silent < limit)) {
         start_rows_timer(self, context);
         return;
     }

@@ -4,12 +4,14 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "jobmanager/job_master.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define DISPATCHER "dispatcher" /* alias of its process, and the name of its actor */
+#define REGISTER_AGAIN_MS 1000
+#define DISPATCHER        "dispatcher" /* alias of its process, and the name of its actor */
 
 typedef struct manager {
     const weir_config *config;
@@ -18,7 +20,7 @@ typedef struct manager {
     uint64_t epoch;
     weir_map *jobs; /* id -> anything: those that run here */
     bool registered;
-    uint64_t register_request;
+    uint64_t register_request, register_timer;
 } manager;
 
 int weir_manager_new(const weir_manager_config *config, void **ret, weir_error *err)
@@ -76,12 +78,17 @@ static void on_registered(void *actor, weir_context *context, void *data,
     manager *self = actor;
     (void)data;
 
+    weir_error other = WEIR_ERROR_INIT;
+
     self->register_request = 0;
+    if (!error && reply->body_case != WEIR__PROTO__ENVELOPE__BODY_REGISTER_REPLY) {
+        weir_error_set(&other, WEIR_ECORRUPT, "it answered with something else");
+        error = &other;
+    }
     if (error) {
         weir_context_log(context, WEIR_LOG_WARN,
                          "the dispatcher did not register this JobManager: %s", error->text);
-        if (weir_context_is_up(context, DISPATCHER))
-            register_here(self, context);
+        self->register_timer = weir_context_set_timer(context, REGISTER_AGAIN_MS);
         return;
     }
     self->epoch = reply->register_reply->epoch;
@@ -140,6 +147,14 @@ static void on_peer(void *actor, weir_context *context, enum weir_peer_event eve
     }
 }
 
+static void on_timer(void *actor, weir_context *context, uint64_t timer)
+{
+    manager *self = actor;
+
+    if (timer == self->register_timer && weir_context_is_up(context, DISPATCHER))
+        register_here(self, context);
+}
+
 /* ---- jobs ---- */
 
 static void on_job_ended(void *data, weir_context *context, const char *job)
@@ -167,10 +182,11 @@ static void on_start_job(manager *self, weir_context *context, const weir_envelo
     snprintf(name, sizeof name, WEIR_JOB_MASTER_PREFIX "%s", job->job);
     int rc = weir_job_master_new(job, self->config, DISPATCHER, message->epoch, on_job_ended, self,
                                  &master, &error);
-    if (rc == 0)
-        rc = weir_map_put(self->jobs, job->job, self);
-    if (rc == 0)
-        rc = weir_context_spawn(context, name, &weir_job_master_class, master, &error);
+    if (rc == 0 && (rc = weir_map_put(self->jobs, job->job, self)) < 0)
+        weir_job_master_class.destroy(master);
+    if (rc == 0 &&
+        (rc = weir_context_spawn(context, name, &weir_job_master_class, master, &error)) < 0)
+        weir_map_remove(self->jobs, job->job);
     if (rc < 0)
         weir_context_reply_error(context, &reply_to, rc, "job '%s' cannot be started: %s",
                                  job->name, error.text);
@@ -189,6 +205,8 @@ static void on_fetch_log(manager *self, weir_context *context, const weir_envelo
     } else {
         Weir__Proto__LogText body = WEIR__PROTO__LOG_TEXT__INIT;
         weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
+        if (text.data)
+            weir_text_clean((char *)text.data);
         body.text = (char *)weir_buffer_text(&text);
         body.source = self->log_path;
         reply.body_case = WEIR__PROTO__ENVELOPE__BODY_LOG_TEXT;
@@ -222,4 +240,5 @@ static void receive(void *actor, weir_context *context, const weir_envelope *mes
     }
 }
 
-const weir_actor_class weir_manager_class = {"JobManager", start, receive, NULL, on_peer, destroy};
+const weir_actor_class weir_manager_class = {"JobManager", start,   receive,
+                                             on_timer,     on_peer, destroy};

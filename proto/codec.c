@@ -7,6 +7,7 @@
 #include "proto/codec.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -90,86 +91,61 @@ void weir_proto_free(ProtobufCMessage *message)
     }
 }
 
-/* ---- UTF-8 ---- */
+/* ---- the walk over a message ---- */
 
-/* Bytes of the well-formed sequence at p (of n > 0 bytes), or 0; Unicode's table 3-7. */
-static size_t utf8_sequence(const uint8_t *p, size_t n)
-{
-    uint8_t low = 0x80, high = 0xBF;
-    size_t length;
-    if (p[0] < 0x80) {
-        return 1;
-    }
-    if (p[0] >= 0xC2 && p[0] <= 0xDF) {
-        length = 2;
-    } else if (p[0] >= 0xE0 && p[0] <= 0xEF) {
-        length = 3;
-        low = p[0] == 0xE0 ? 0xA0 : low;
-        high = p[0] == 0xED ? 0x9F : high;
-    } else if (p[0] >= 0xF0 && p[0] <= 0xF4) {
-        length = 4;
-        low = p[0] == 0xF0 ? 0x90 : low;
-        high = p[0] == 0xF4 ? 0x8F : high;
-    } else {
-        return 0;
-    }
-    if (n < length || p[1] < low || p[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    return length;
-}
-
-/* ---- the walk over an unpacked message ---- */
+/* Where the message is from: unpacked by us, or made by a caller, whose texts end at their NUL. */
+typedef struct origin {
+    bool is_unpacked;
+    int code; /* of what is refused */
+} origin;
 
 static int damaged(const ProtobufCMessageDescriptor *descriptor, const char *field,
-                   const char *what, weir_error *err)
+                   const char *what, const origin *from, weir_error *err)
 {
-    return weir_error_set(err, WEIR_ECORRUPT,
+    return weir_error_set(err, from->code,
                           "message %s: field %s is damaged; %s; the message is refused",
                           descriptor->name, field, what);
 }
 
 static int check_text(const ProtobufCMessageDescriptor *descriptor,
-                      const ProtobufCFieldDescriptor *field, const char *text, weir_error *err)
+                      const ProtobufCFieldDescriptor *field, const char *text, const origin *from,
+                      weir_error *err)
 {
     /* A default is no block of ours. */
     if (text == NULL || text == field->default_value || text == protobuf_c_empty_string) {
         return 0;
     }
-    size_t size = ((const block *)(const void *)text - 1)->size - 1;
+    size_t size =
+        from->is_unpacked ? ((const block *)(const void *)text - 1)->size - 1 : strlen(text);
     if (memchr(text, 0, size) != NULL) {
-        return damaged(descriptor, field->name, "its text contains a NUL byte", err);
+        return damaged(descriptor, field->name, "its text contains a NUL byte", from, err);
     }
     for (size_t i = 0; i < size;) {
-        size_t length = utf8_sequence((const uint8_t *)text + i, size - i);
+        size_t length = weir_text_character(text + i, size - i);
         if (length == 0) {
-            return damaged(descriptor, field->name, "its text is not UTF-8", err);
+            return damaged(descriptor, field->name, "its text is not UTF-8", from, err);
         }
         i += length;
     }
     return 0;
 }
 
-static int check_message(const ProtobufCMessage *message, weir_error *err);
+static int check_message(const ProtobufCMessage *message, const origin *from, weir_error *err);
 
 static int check_value(const ProtobufCMessageDescriptor *descriptor,
-                       const ProtobufCFieldDescriptor *field, const void *at, weir_error *err)
+                       const ProtobufCFieldDescriptor *field, const void *at, const origin *from,
+                       weir_error *err)
 {
     if (field->type == PROTOBUF_C_TYPE_STRING) {
-        return check_text(descriptor, field, *(char *const *)at, err);
+        return check_text(descriptor, field, *(char *const *)at, from, err);
     }
     if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
         const ProtobufCMessage *child = *(ProtobufCMessage *const *)at;
-        return child == NULL ? 0 : check_message(child, err);
+        return child == NULL ? 0 : check_message(child, from, err);
     }
     if (field->type == PROTOBUF_C_TYPE_ENUM &&
         protobuf_c_enum_descriptor_get_value(field->descriptor, *(const int *)at) == NULL) {
-        return damaged(descriptor, field->name, "its value is not one of the enum's", err);
+        return damaged(descriptor, field->name, "its value is not one of the enum's", from, err);
     }
     return 0;
 }
@@ -181,7 +157,7 @@ static size_t item_size(const ProtobufCFieldDescriptor *field)
 }
 
 static int check_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                       weir_error *err)
+                       const origin *from, weir_error *err)
 {
     const char *base = (const char *)message;
     const void *at = base + field->offset;
@@ -194,7 +170,7 @@ static int check_field(const ProtobufCMessage *message, const ProtobufCFieldDesc
         const char *items = *(char *const *)at;
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < count; i++) {
-            rc = check_value(message->descriptor, field, items + i * item_size(field), err);
+            rc = check_value(message->descriptor, field, items + i * item_size(field), from, err);
         }
         return rc;
     }
@@ -202,24 +178,30 @@ static int check_field(const ProtobufCMessage *message, const ProtobufCFieldDesc
         *(const uint32_t *)(const void *)(base + field->quantifier_offset) != field->id) {
         return 0;
     }
-    return check_value(message->descriptor, field, at, err);
+    return check_value(message->descriptor, field, at, from, err);
 }
 
 /* As deep as the message types nest, which is bounded (weir_proto_check_nesting). */
-static int check_message(const ProtobufCMessage *message, weir_error *err)
+static int check_message(const ProtobufCMessage *message, const origin *from, weir_error *err)
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
     if (message->n_unknown_fields != 0) {
-        return weir_error_set(err, WEIR_ECORRUPT,
+        return weir_error_set(err, from->code,
                               "message %s: it has a field that is not known; found number %u; the "
                               "message is refused: use one version of weir everywhere",
                               descriptor->name, message->unknown_fields[0].tag);
     }
     int rc = 0;
     for (unsigned i = 0; rc == 0 && i < descriptor->n_fields; i++) {
-        rc = check_field(message, &descriptor->fields[i], err);
+        rc = check_field(message, &descriptor->fields[i], from, err);
     }
     return rc;
+}
+
+int weir_proto_check_text(const ProtobufCMessage *message, weir_error *err)
+{
+    const origin from = {.is_unpacked = false, .code = WEIR_EINVALID};
+    return check_message(message, &from, err);
 }
 
 int weir_proto_unpack(const ProtobufCMessageDescriptor *descriptor, const void *bytes, size_t size,
@@ -250,7 +232,8 @@ int weir_proto_unpack(const ProtobufCMessageDescriptor *descriptor, const void *
             "message %s: it cannot be read; %zu bytes came; the message is refused",
             descriptor->name, size);
     }
-    int rc = check_message(message, err);
+    const origin own = {.is_unpacked = true, .code = WEIR_ECORRUPT};
+    int rc = check_message(message, &own, err);
     if (rc != 0) {
         weir_proto_free(message);
         return rc;

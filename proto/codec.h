@@ -11,6 +11,10 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+/* Before a message is packed that somebody must not fail to receive: WEIR_EINVALID, naming the
+ * field, when weir_proto_unpack would refuse its content (a text that is not UTF-8, an enum's value
+ * that does not exist). Texts end at their NUL. */
+int weir_proto_check_text(const ProtobufCMessage *message, weir_error *err) WEIR_MUST_CHECK;
 /* Appends the packed message. WEIR_ENO_MEMORY: nothing was appended. */
 int weir_proto_pack(const ProtobufCMessage *message, weir_buffer *out) WEIR_MUST_CHECK;
 /* WEIR_ECORRUPT, WEIR_ETOO_LARGE or WEIR_ENO_MEMORY. Free with weir_proto_free only (not with the

@@ -1,20 +1,25 @@
 #include "taskmanager/agent.h"
 
+#include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "proto/codec.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define DISPATCHER     "dispatcher"
-#define FETCH_CHUNK    (1u << 20)
-#define OFFER_AGAIN_MS 5
-#define FREED_GRACE_MS 2000 /* a runner that was told to end may take so long */
+#define DISPATCHER        "dispatcher"
+#define FETCH_CHUNK       (1u << 20)
+#define OFFER_AGAIN_MS    5
+#define LOOK_AGAIN_MS     20
+#define REGISTER_AGAIN_MS 1000
+#define FREED_GRACE_MS    2000 /* a runner that was told to end may take so long */
 
 enum job_state {
     JOB_OFFERING, /* its JobMaster was asked to take the slots */
+    JOB_WAITING,  /* another job fetches the same artifact */
     JOB_FETCHING, /* the artifact is on its way */
     JOB_RUNNING,  /* its task runner lives */
     JOB_ENDED     /* it has ended; the slots are still the job's */
@@ -32,7 +37,7 @@ typedef struct agent_job {
     weir_envelope *offer_envelope;  /* owns it */
     uint64_t epoch;
     uint64_t kill_timer;  /* slots were freed: the runner has until then */
-    uint64_t offer_timer; /* the JobMaster was not ready for the offer */
+    uint64_t again_timer; /* offers again, or looks for the artifact again */
 } agent_job;
 
 typedef struct agent {
@@ -43,7 +48,7 @@ typedef struct agent {
     weir_map *jobs;
     void (*registered)(void *data);
     void *registered_data;
-    uint64_t register_request;
+    uint64_t register_request, register_timer;
     uintptr_t last_number;
     bool shutting_down;
 } agent;
@@ -135,8 +140,7 @@ static void on_registered(void *actor, weir_context *context, void *data,
     if (error) {
         weir_context_log(context, WEIR_LOG_WARN,
                          "the dispatcher did not register this TaskManager: %s", error->text);
-        if (weir_context_is_up(context, DISPATCHER))
-            register_slots(self, context);
+        self->register_timer = weir_context_set_timer(context, REGISTER_AGAIN_MS);
         return;
     }
     if (self->registered) {
@@ -186,8 +190,14 @@ static void on_peer(void *actor, weir_context *context, enum weir_peer_event eve
 {
     agent *self = actor;
 
-    if (strcmp(peer->process, DISPATCHER) != 0)
+    if (strcmp(peer->process, DISPATCHER) != 0) {
+        if (event == WEIR_PEER_REFUSED) { /* the next offer tries anew */
+            weir_context_log(context, WEIR_LOG_WARN, "a JobManager refused this TaskManager: %s",
+                             peer->text);
+            weir_context_disconnect(context, peer->process);
+        }
         return;
+    }
     if (event == WEIR_PEER_UP) {
         register_slots(self, context);
     } else if (event == WEIR_PEER_REFUSED) {
@@ -214,8 +224,39 @@ static void fail_job(agent *self, weir_context *context, agent_job *job, const c
     report_exit(self, context, job, &exit);
 }
 
+/* What belongs to the host is the TaskManager's to say, whatever the job's configuration holds. */
+static const char *const host_keys[] = {"taskmanager.host", "taskmanager.bind-host",
+                                        "taskmanager.data.port",
+                                        "taskmanager.network.max-connections", "security.insecure"};
+
+/* The job's configuration with the host's keys over it. The pairs live as long as the arrays. */
+static size_t runner_configuration(const agent *self, const agent_job *job,
+                                   Weir__Proto__KeyValue *own, Weir__Proto__KeyValue **all)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < job->offer->n_configuration; i++)
+        all[count++] = job->offer->configuration[i];
+    for (size_t i = 0; i < WEIR_COUNT(host_keys); i++) {
+        size_t cursor = 0;
+        const char *key, *value;
+        while (weir_config_next(self->config, &cursor, &key, &value)) {
+            if (strcmp(key, host_keys[i]) != 0)
+                continue;
+            weir__proto__key_value__init(&own[i]);
+            own[i].key = (char *)key;
+            own[i].value = (char *)value;
+            all[count++] = &own[i];
+        }
+    }
+    return count;
+}
+
 static void spawn_runner(agent *self, weir_context *context, agent_job *job, char *artifact)
 {
+    Weir__Proto__KeyValue own[WEIR_COUNT(host_keys)];
+    Weir__Proto__KeyValue **all = weir_calloc(job->offer->n_configuration + WEIR_COUNT(host_keys),
+                                              sizeof(Weir__Proto__KeyValue *));
     Weir__Proto__RunnerSpec spec = WEIR__PROTO__RUNNER_SPEC__INIT;
     weir_error error = WEIR_ERROR_INIT;
     char reason[WEIR_ERROR_TEXT_MAX + 64];
@@ -228,12 +269,15 @@ static void spawn_runner(agent *self, weir_context *context, agent_job *job, cha
     spec.taskmanager = (char *)weir_context_process(context);
     spec.host = self->host_name;
     spec.artifact = artifact;
-    spec.configuration = job->offer->configuration;
-    spec.n_configuration = job->offer->n_configuration;
+    spec.configuration = all;
+    spec.n_configuration = all ? runner_configuration(self, job, own, all) : 0;
     spec.epoch = job->epoch;
     spec.slots = job->count;
     job->state = JOB_RUNNING;
-    if (self->host->spawn(self->host, &spec, &error) < 0) {
+    int rc = all ? self->host->spawn(self->host, &spec, &error)
+                 : weir_error_set(&error, WEIR_ENO_MEMORY, "no memory");
+    weir_free(all);
+    if (rc < 0) {
         snprintf(reason, sizeof reason, "could not be started: %s", error.text);
         fail_job(self, context, job, reason);
     }
@@ -252,6 +296,10 @@ static void on_chunk(void *actor, weir_context *context, void *data, const weir_
     if (!job || job->state != JOB_FETCHING)
         return;
     int rc = 0;
+    if (!error && reply->body_case != WEIR__PROTO__ENVELOPE__BODY_ARTIFACT_CHUNK) {
+        weir_error_set(&failure, WEIR_ECORRUPT, "the dispatcher answered with something else");
+        error = &failure;
+    }
     if (!error) {
         const Weir__Proto__ArtifactChunk *chunk = reply->artifact_chunk;
         rc = self->host->store_artifact(self->host, job->offer->artifact, chunk->offset,
@@ -290,6 +338,35 @@ static void fetch_artifact(agent *self, weir_context *context, agent_job *job, u
                          on_chunk, (void *)job->number);
 }
 
+static bool is_being_fetched(const agent *self, const char *artifact)
+{
+    size_t cursor = 0;
+    const char *id;
+    void *value;
+
+    while (weir_map_next(self->jobs, &cursor, &id, &value)) {
+        const agent_job *job = value;
+        if (job->state == JOB_FETCHING && strcmp(job->offer->artifact, artifact) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One job at a time fetches an artifact; others that need it look again. */
+static void get_artifact(agent *self, weir_context *context, agent_job *job)
+{
+    char path[4096];
+
+    if (self->host->find_artifact(self->host, job->offer->artifact, path, sizeof path) == 0) {
+        spawn_runner(self, context, job, path);
+    } else if (is_being_fetched(self, job->offer->artifact)) {
+        job->state = JOB_WAITING;
+        job->again_timer = weir_context_set_timer(context, LOOK_AGAIN_MS);
+    } else {
+        fetch_artifact(self, context, job, 0);
+    }
+}
+
 static void offer_slots(agent *self, weir_context *context, agent_job *job);
 
 /* The reply outlives its callback: a copy through the wire form. */
@@ -311,24 +388,21 @@ static void on_offer_reply(void *actor, weir_context *context, void *data,
 {
     agent *self = actor;
     agent_job *job = job_of_number(self, data);
-    char path[4096];
 
     if (!job || job->state != JOB_OFFERING)
         return;
     if (error && error->code == WEIR_EUNAVAILABLE) {
-        job->offer_timer = weir_context_set_timer(context, OFFER_AGAIN_MS);
+        job->again_timer = weir_context_set_timer(context, OFFER_AGAIN_MS);
         return;
     }
-    if (error || !reply->offer_reply->accepted || keep_offer(job, reply) < 0) {
+    if (error || reply->body_case != WEIR__PROTO__ENVELOPE__BODY_OFFER_REPLY ||
+        !reply->offer_reply->accepted || keep_offer(job, reply) < 0) {
         weir_context_log(context, WEIR_LOG_INFO, "job %s did not take the slots: %s", job->id,
                          error ? error->text : "not needed any more");
         job->state = JOB_ENDED;
         return;
     }
-    if (self->host->find_artifact(self->host, job->offer->artifact, path, sizeof path) == 0)
-        spawn_runner(self, context, job, path);
-    else
-        fetch_artifact(self, context, job, 0);
+    get_artifact(self, context, job);
 }
 
 static void offer_slots(agent *self, weir_context *context, agent_job *job)
@@ -361,18 +435,23 @@ static uint32_t slots_in_use(const agent *self)
 /* One connection per JobManager, whatever the number of its jobs: named after the endpoint. */
 static void name_connection(agent_job *job)
 {
-    size_t n = 0;
+    char hex[WEIR_ID_HEX];
+    weir_id id = weir_id_derive(job->jobmanager);
 
-    for (; job->jobmanager[n] && n + 1 < sizeof job->alias; n++)
-        job->alias[n] = job->jobmanager[n] == '/' ? '_' : job->jobmanager[n];
-    job->alias[n] = 0;
+    snprintf(job->alias, sizeof job->alias, "jobmanager-%.12s", weir_id_format(&id, hex));
 }
 
 static int add_job(agent *self, const Weir__Proto__AllocateSlots *allocate, agent_job **ret,
                    weir_error *err)
 {
     uint32_t used = slots_in_use(self);
+    weir_id checked;
 
+    if (weir_id_parse(allocate->job, &checked) < 0 ||
+        strlen(allocate->jobmanager) >= sizeof((agent_job *)0)->jobmanager ||
+        strlen(allocate->master) >= sizeof((agent_job *)0)->master)
+        return weir_error_set(err, WEIR_EINVALID,
+                              "'%.40s' is no job, or its JobMaster has no place", allocate->job);
     if (allocate->count == 0 || allocate->count > self->slots - used)
         return weir_error_set(err, WEIR_ERESOURCES, "%u slots are wanted; %u of %u are free",
                               allocate->count, self->slots - used, self->slots);
@@ -394,6 +473,13 @@ static int add_job(agent *self, const Weir__Proto__AllocateSlots *allocate, agen
     return 0;
 }
 
+static int connect_to_master(weir_context *context, agent_job *job, weir_error *err)
+{
+    int rc = weir_context_connect(context, job->alias, job->jobmanager, err);
+
+    return rc == WEIR_EEXISTS ? 0 : rc; /* another job of the same JobManager */
+}
+
 static void on_allocate(agent *self, weir_context *context, const weir_envelope *message)
 {
     const Weir__Proto__AllocateSlots *allocate = message->allocate_slots;
@@ -403,9 +489,7 @@ static void on_allocate(agent *self, weir_context *context, const weir_envelope 
 
     int rc = job ? 0 : add_job(self, allocate, &job, &error);
     if (rc == 0 && job->state == JOB_OFFERING) {
-        rc = weir_context_connect(context, job->alias, job->jobmanager, &error);
-        if (rc == WEIR_EEXISTS)
-            rc = 0;
+        rc = connect_to_master(context, job, &error);
         if (rc == 0)
             offer_slots(self, context, job);
         else
@@ -489,10 +573,15 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
     const char *id;
     void *value;
 
+    if (timer == self->register_timer && weir_context_is_up(context, DISPATCHER))
+        register_slots(self, context);
     while (weir_map_next(self->jobs, &cursor, &id, &value)) {
         agent_job *job = value;
-        if (job->offer_timer == timer && job->state == JOB_OFFERING)
+        if (job->again_timer == timer && job->state == JOB_OFFERING &&
+            connect_to_master(context, job, NULL) == 0)
             offer_slots(self, context, job);
+        else if (job->again_timer == timer && job->state == JOB_WAITING)
+            get_artifact(self, context, job);
         if (job->kill_timer != timer)
             continue;
         self->host->kill(self->host, job->id);
@@ -528,6 +617,8 @@ static void on_fetch_log(agent *self, weir_context *context, const weir_envelope
     } else {
         Weir__Proto__LogText body = WEIR__PROTO__LOG_TEXT__INIT;
         weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
+        if (text.data)
+            weir_text_clean((char *)text.data);
         body.text = (char *)weir_buffer_text(&text);
         body.source = (char *)weir_context_process(context);
         reply.body_case = WEIR__PROTO__ENVELOPE__BODY_LOG_TEXT;

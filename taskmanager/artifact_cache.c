@@ -29,6 +29,17 @@ int weir_artifact_cache_find(const char *directory, const char *digest, char *pa
     return weir_file_exists(path) ? 0 : WEIR_ENOT_FOUND;
 }
 
+/* A file that has its name is believed to be whole, after a power cut, too. */
+static int sync_file(const char *path, weir_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) < 0 ? weir_error_errno(err, errno, "%s", path) : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 static int append(const char *path, uint64_t offset, const void *bytes, size_t size,
                   weir_error *err)
 {
@@ -83,6 +94,9 @@ int weir_artifact_cache_store(const char *directory, const char *digest, uint64_
         unlink(part);
         return rc;
     }
+    rc = sync_file(part, err);
+    if (rc < 0)
+        return rc;
     if (rename(part, path) < 0)
         return weir_error_errno(err, errno, "%s", path);
     return 0;

@@ -183,3 +183,13 @@ void weir_crash_expect_exit(void)
 {
     exit_expected = true;
 }
+
+void weir_crash_end(const char *reason)
+{
+    line l = {.size = 0};
+
+    add(&l, WEIR_CRASH_MARK);
+    add(&l, reason);
+    write_line(&l);
+    _exit(1);
+}

@@ -18,4 +18,8 @@ void weir_crash_install(uint64_t memory_limit);
 /* exit() of the job's code is reported, too; call before an orderly exit to be quiet. */
 void weir_crash_expect_exit(void);
 
+/* Ends the process now, with this as the reason in the log; for what must not be survived in
+ * silence. */
+__attribute__((noreturn)) void weir_crash_end(const char *reason);
+
 #endif

@@ -57,13 +57,17 @@ static int place_slots(weir_deployment *self, const Weir__Proto__Deploy *deploy,
     if (deploy->n_slots != self->nslots)
         return weir_error_set(err, WEIR_ECORRUPT, "%zu slots were given; the job has %u",
                               deploy->n_slots, self->nslots);
-    for (size_t i = 0; i < deploy->n_slots; i++) {
+    uint32_t here = 0;
+    for (size_t i = 0; i < deploy->n_slots; i++) { /* in order: each slot once */
         const Weir__Proto__SlotPlace *place = deploy->slots[i];
-        if (place->slot >= self->nslots || place->runner >= self->nrunners)
+        here += place->runner == self->runner;
+        if (place->slot != i || place->runner >= self->nrunners)
             return weir_error_set(err, WEIR_ECORRUPT, "slot %u lies in runner %u of %u",
                                   place->slot, place->runner, self->nrunners);
         self->slot_runner[place->slot] = place->runner;
     }
+    if (here == 0)
+        return weir_error_set(err, WEIR_ECORRUPT, "no slot lies in runner %u", self->runner);
     for (uint32_t i = 0; i < self->nrunners; i++) {
         uint32_t index = deploy->runners[i]->runner;
         if (index >= self->nrunners || self->endpoints[index])

@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "proto/codec.h"
 #include "taskmanager/artifact_cache.h"
 #include "taskmanager/crash.h"
@@ -127,7 +128,10 @@ static void on_child_ended(void *data)
     weir_reactor_unwatch(self->reactor, c->pid_fd);
     if (weir_file_tail(c->log_path, LOG_TAIL, &log, NULL) < 0)
         weir_buffer_clear(&log);
+    if (log.data)
+        weir_text_clean((char *)log.data); /* whatever the job printed */
     describe_end(c, &info, &log, reason, sizeof reason);
+    weir_text_clean(reason);
     weir_runner_exit end = {
         .job = c->job,
         .exit_code = info.si_code == CLD_EXITED ? info.si_status : 0,
@@ -235,6 +239,8 @@ static int spawn(weir_agent_host *vtable, const Weir__Proto__RunnerSpec *spec, w
     if (rc == 0 && (rc = weir_map_put(self->children, c->job, c)) < 0)
         weir_error_set(err, rc, "no memory");
     if (rc < 0) {
+        if (c->pid_fd >= 0)
+            weir_reactor_unwatch(self->reactor, c->pid_fd);
         if (c->pid > 0) {
             kill(c->pid, SIGKILL);
             waitpid(c->pid, NULL, 0);

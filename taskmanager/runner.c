@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MASTER       "jobmanager" /* alias of the JobMaster's process */
-#define SUBTASKS_MAX 256          /* of one slot, in a progress report */
+#define MASTER         "jobmanager" /* alias of the JobMaster's process */
+#define SPLIT_AGAIN_MS 200
+#define SUBTASKS_MAX   256 /* of one slot, in a progress report */
 
 /* Rows on their way to the JobMaster. */
 typedef struct printed {
@@ -17,13 +18,24 @@ typedef struct printed {
     uint8_t bytes[];
 } printed;
 
-/* The end of a subtask that must not be told before its rows were taken. */
-typedef struct held_end {
-    struct held_end *next;
+/* A change of a subtask's status, until the JobMaster has heard it. The end of a subtask is held
+ * back until its rows were taken. */
+typedef struct told {
+    struct told *next;
+    bool held;
     uint32_t slot, task;
     enum weir_task_status status;
     uint64_t records_in, records_out;
-} held_end;
+    int code;
+    char error[]; /* "": none */
+} told;
+
+/* A source that waits to ask for a split again. */
+typedef struct split_retry {
+    struct split_retry *next;
+    uint64_t timer;
+    void *request;
+} split_retry;
 
 typedef struct runner {
     const Weir__Proto__RunnerSpec *spec;
@@ -38,10 +50,11 @@ typedef struct runner {
     weir_error open_error;
     uint32_t *printing;      /* by slot: PrintRows under way */
     uint64_t *print_numbers; /* by slot */
-    held_end *held;
+    told *told;
+    split_retry *retries;
     struct printed *prints; /* under way */
     uint64_t progress_timer;
-    bool ready_sent, to_log;
+    bool ready_sent;
     bool cancelled; /* perhaps before the deployment came */
 } runner;
 
@@ -83,10 +96,15 @@ static void destroy(void *actor)
 {
     runner *self = actor;
 
-    while (self->held) {
-        held_end *next = self->held->next;
-        weir_free(self->held);
-        self->held = next;
+    while (self->told) {
+        told *next = self->told->next;
+        weir_free(self->told);
+        self->told = next;
+    }
+    while (self->retries) {
+        split_retry *next = self->retries->next;
+        weir_free(self->retries);
+        self->retries = next;
     }
     while (self->prints)
         forget_print(self, self->prints);
@@ -234,72 +252,106 @@ void weir_runner_on_opened(void *actor, weir_context *context, uint32_t slot,
 
 /* ---- status ---- */
 
+static void send_report(runner *self, weir_context *context, told *what);
+
+static void forget_report(runner *self, told *what)
+{
+    told **at = &self->told;
+
+    while (*at != what)
+        at = &(*at)->next;
+    *at = what->next;
+    weir_free(what);
+}
+
+static bool may_pass(const weir_error *error)
+{
+    return error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE ||
+           error->code == WEIR_ERESOURCES;
+}
+
 static void on_report_heard(void *actor, weir_context *context, void *data,
                             const weir_envelope *reply, const weir_error *error)
 {
-    (void)actor;
-    (void)data;
+    runner *self = actor;
+    told *what = data;
     (void)reply;
-    if (error)
-        weir_context_log(context, WEIR_LOG_WARN, "a report was not heard by the JobMaster: %s",
+
+    if (error && may_pass(error)) {
+        send_report(self, context, what);
+        return;
+    }
+    if (error && error->code != WEIR_ENOT_FOUND && error->code != WEIR_ESTATE) {
+        weir_context_log(context, WEIR_LOG_ERROR, "a report was refused by the JobMaster: %s",
                          error->text);
+        self->host->die(self->host, "could not tell the end of a subtask");
+    }
+    forget_report(self, what); /* heard, or the job is over */
+}
+
+static void send_report(runner *self, weir_context *context, told *what)
+{
+    Weir__Proto__TaskReport body = WEIR__PROTO__TASK_REPORT__INIT;
+    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+
+    body.job = self->spec->job;
+    body.task = what->task;
+    body.subtask = what->slot;
+    body.state = (char *)weir_state_name(&weir_task_status_table, (uint32_t)what->status);
+    body.records_in = what->records_in;
+    body.records_out = what->records_out;
+    body.error = what->error;
+    body.code = what->code;
+    ask.epoch = self->spec->epoch;
+    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_TASK_REPORT;
+    ask.task_report = &body;
+    weir_context_request(context, master_of(self), &ask,
+                         6 * weir_config_duration_ms(self->config, "rpc.ask.timeout"),
+                         on_report_heard, what);
 }
 
 static void report(runner *self, weir_context *context, uint32_t slot, uint32_t task,
                    enum weir_task_status status, uint64_t records_in, uint64_t records_out,
                    const weir_error *error)
 {
-    Weir__Proto__TaskReport body = WEIR__PROTO__TASK_REPORT__INIT;
-    weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
+    size_t size = error ? strlen(error->text) : 0;
+    told *what = weir_calloc(1, sizeof *what + size + 1);
 
-    body.job = self->spec->job;
-    body.task = task;
-    body.subtask = slot;
-    body.state = (char *)weir_state_name(&weir_task_status_table, (uint32_t)status);
-    body.records_in = records_in;
-    body.records_out = records_out;
+    if (!what) {
+        self->host->die(self->host, "ran out of memory");
+        return;
+    }
+    what->next = self->told;
+    self->told = what;
+    what->slot = slot;
+    what->task = task;
+    what->status = status;
+    what->records_in = records_in;
+    what->records_out = records_out;
     if (error) {
-        body.error = (char *)error->text;
-        body.code = error->code;
+        memcpy(what->error, error->text, size);
+        what->code = error->code;
         weir_context_log(context, WEIR_LOG_ERROR, "%s", error->text);
     }
-    ask.epoch = self->spec->epoch;
-    ask.body_case = WEIR__PROTO__ENVELOPE__BODY_TASK_REPORT;
-    ask.task_report = &body;
-    weir_context_request(context, master_of(self), &ask,
-                         6 * weir_config_duration_ms(self->config, "rpc.ask.timeout"),
-                         on_report_heard, NULL);
+    what->held = status == WEIR_TASK_FINISHED && self->printing[slot] > 0;
+    if (!what->held)
+        send_report(self, context, what);
 }
 
 void weir_runner_on_status(void *actor, weir_context *context, uint32_t slot, uint32_t task,
                            enum weir_task_status status, uint64_t records_in, uint64_t records_out,
                            const weir_error *error)
 {
-    runner *self = actor;
-
-    if (status == WEIR_TASK_FINISHED && self->printing[slot] > 0) {
-        held_end *held = weir_alloc(sizeof *held);
-        if (held) {
-            *held = (held_end){self->held, slot, task, status, records_in, records_out};
-            self->held = held;
-            return;
-        }
-    }
-    report(self, context, slot, task, status, records_in, records_out, error);
+    report(actor, context, slot, task, status, records_in, records_out, error);
 }
 
 static void release_held(runner *self, weir_context *context, uint32_t slot)
 {
-    for (held_end **at = &self->held; *at;) {
-        held_end *held = *at;
-        if (held->slot != slot) {
-            at = &held->next;
+    for (told *what = self->told; what; what = what->next) {
+        if (!what->held || what->slot != slot)
             continue;
-        }
-        *at = held->next;
-        report(self, context, slot, held->task, held->status, held->records_in, held->records_out,
-               NULL);
-        weir_free(held);
+        what->held = false;
+        send_report(self, context, what);
     }
 }
 
@@ -351,12 +403,16 @@ static void progress(runner *self, weir_context *context)
     weir_arena_destroy(&arena);
 }
 
+static void retry_split(runner *self, weir_context *context, uint64_t timer);
+
 static void on_timer(void *actor, weir_context *context, uint64_t timer)
 {
     runner *self = actor;
 
-    if (timer != self->progress_timer)
+    if (timer != self->progress_timer) {
+        retry_split(self, context, timer);
         return;
+    }
     progress(self, context);
     self->progress_timer = weir_context_set_timer(
         context, weir_config_duration_ms(self->config, "heartbeat.interval"));
@@ -372,6 +428,31 @@ static void *pack_request(uint32_t operator_, uint32_t subtask, uint64_t number)
 }
 
 static void want_split(runner *self, weir_context *context, void *packed);
+
+static void want_split_later(runner *self, weir_context *context, void *request)
+{
+    split_retry *retry = self->cancelled ? NULL : weir_alloc(sizeof *retry);
+
+    if (!retry)
+        return; /* cancelled: nobody needs it */
+    *retry = (split_retry){self->retries, weir_context_set_timer(context, SPLIT_AGAIN_MS), request};
+    self->retries = retry;
+}
+
+static void retry_split(runner *self, weir_context *context, uint64_t timer)
+{
+    for (split_retry **at = &self->retries; *at; at = &(*at)->next) {
+        split_retry *retry = *at;
+        if (retry->timer != timer)
+            continue;
+        void *request = retry->request;
+        *at = retry->next;
+        weir_free(retry);
+        if (!self->cancelled)
+            want_split(self, context, request);
+        return;
+    }
+}
 
 static uint32_t task_of_source(const runner *self, uint32_t operator_)
 {
@@ -390,9 +471,12 @@ static void on_split_reply(void *actor, weir_context *context, void *data,
     uint64_t packed = (uint64_t)(uintptr_t)data;
     uint32_t operator_ = (uint32_t)(packed >> 48), subtask = (uint32_t)(packed >> 32) & 0xffff;
 
-    if (error && (error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE)) {
-        want_split(self, context, data);
-    } else if (error) {
+    if (error && may_pass(error)) {
+        want_split_later(self, context, data);
+    } else if (error || reply->body_case != WEIR__PROTO__ENVELOPE__BODY_SPLIT_REPLY) {
+        weir_error none = {WEIR_ECORRUPT, "the JobMaster answered with something that is no split"};
+        if (!error)
+            error = &none;
         report(self, context, subtask, task_of_source(self, operator_), WEIR_TASK_FAILED, 0, 0,
                error);
     } else {
@@ -479,10 +563,9 @@ static void on_printed(void *actor, weir_context *context, void *data, const wei
         send_print(self, context, rows); /* the client is slow */
         return;
     }
-    if (error || reply->print_reply->to_log) {
-        self->to_log = true;
+    if (error || reply->body_case != WEIR__PROTO__ENVELOPE__BODY_PRINT_REPLY ||
+        reply->print_reply->to_log)
         self->host->print_to_log(self->host, rows->bytes, rows->size);
-    }
     uint32_t slot = rows->slot;
     forget_print(self, rows);
     self->printing[slot]--;
@@ -515,14 +598,16 @@ void weir_runner_on_print(void *actor, weir_context *context, uint32_t slot, uin
     runner *self = actor;
     (void)operator_;
 
-    if (self->to_log || !self->deployment->attached) {
+    if (!self->deployment->attached) {
         self->host->print_to_log(self->host, bytes, size);
         self->host->print_ready(self->host, slot);
         return;
     }
     printed *rows = weir_alloc(sizeof *rows + size);
-    if (!rows)
+    if (!rows) {
+        self->host->die(self->host, "ran out of memory");
         return;
+    }
     rows->next = self->prints;
     self->prints = rows;
     rows->slot = slot;

@@ -27,6 +27,9 @@ typedef struct weir_runner_host {
     size_t (*progress)(struct weir_runner_host *self, uint32_t slot, weir_subtask_progress *out,
                        size_t capacity, uint64_t *ret_counter, bool *ret_idle);
     void (*print_to_log)(struct weir_runner_host *self, const void *bytes, size_t size);
+    /* Ends the task runner as if it had crashed, with this as the reason: what it has to tell
+     * cannot be told, and silence would leave its job waiting for ever. */
+    void (*die)(struct weir_runner_host *self, const char *reason);
 } weir_runner_host;
 
 typedef struct weir_runner_config {

@@ -25,13 +25,16 @@ static int run(weir_daemon *daemon, const weir_runner_life *life, weir_runner_th
     weir_runner_threads_config threads_config = {life->config, life->spec,
                                                  weir_daemon_reactor(daemon), life->local};
     void *runner = NULL;
+    char endpoint[300];
     int rc = weir_runner_threads_new(&threads_config, threads, err);
     if (rc < 0)
         return rc;
+    weir_daemon_advertise(life->config, "taskmanager.host", weir_runner_threads_endpoint(*threads),
+                          endpoint, sizeof endpoint);
     weir_runner_config config = {
         .spec = life->spec,
         .config = life->config,
-        .data_endpoint = weir_runner_threads_endpoint(*threads),
+        .data_endpoint = endpoint,
         .pid = (uint32_t)getpid(),
         .host = weir_runner_threads_host(*threads),
     };

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "taskmanager/crash.h"
 #include "taskmanager/slot_thread.h"
 
 #include <pthread.h>
@@ -66,10 +67,10 @@ static event *new_event(enum event_kind kind, const weir_error *error, const voi
 
 static void post(weir_runner_threads *self, event *e)
 {
-    if (e)
-        weir_mailbox_push(self->mailbox, &e->mail);
-    else
-        weir_log_error("no memory for a message to the control thread");
+    if (!e)
+        weir_crash_end(
+            "ran out of memory"); /* a lost message would leave the job waiting for ever */
+    weir_mailbox_push(self->mailbox, &e->mail);
 }
 
 static void free_event(event *e)
@@ -248,6 +249,9 @@ static void bus_receive(void *data, uint32_t from_runner, const void *header, si
         weir_slot_thread_receive(self->slots[slot], frame);
         return;
     }
+    if (rc == 0)
+        rc = weir_error_set(&error, WEIR_ECORRUPT, "a frame for slot %u came, which is not here",
+                            slot);
     weir_frame_destroy(&frame);
     weir_log_error("bad data from task runner %u: %s", from_runner, error.text);
     for (uint32_t s = 0; s < self->nslots; s++) {
@@ -390,6 +394,12 @@ static void host_print_to_log(weir_runner_host *host, const void *bytes, size_t 
     (void)print_here(of(host), bytes, size);
 }
 
+static void host_die(weir_runner_host *host, const char *reason)
+{
+    (void)host;
+    weir_crash_end(reason);
+}
+
 /* ---- construction ---- */
 
 static int new_bus(weir_runner_threads *self, weir_error *err)
@@ -420,9 +430,9 @@ int weir_runner_threads_new(const weir_runner_threads_config *config, weir_runne
 
     if (!self)
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the task runner");
-    self->host =
-        (weir_runner_host){host_deploy,    host_start,       host_cancel,   host_give_split,
-                           host_ask_split, host_print_ready, host_progress, host_print_to_log};
+    self->host = (weir_runner_host){host_deploy,     host_start,        host_cancel,
+                                    host_give_split, host_ask_split,    host_print_ready,
+                                    host_progress,   host_print_to_log, host_die};
     self->config = *config;
     pthread_mutex_init(&self->stdout_lock, NULL);
     int rc = weir_mailbox_new(&self->mailbox, err);
@@ -448,8 +458,10 @@ void weir_runner_threads_destroy(weir_runner_threads **threads)
     if (!self)
         return;
     for (uint32_t s = 0; self->slots && s < self->nslots; s++)
-        weir_slot_thread_destroy(&self->slots[s]);
+        weir_slot_thread_stop(self->slots[s]);
     weir_data_bus_destroy(&self->bus);
+    for (uint32_t s = 0; self->slots && s < self->nslots; s++)
+        weir_slot_thread_destroy(&self->slots[s]);
     if (self->watched)
         weir_reactor_unwatch(self->config.reactor, weir_mailbox_fd(self->mailbox));
     if (self->mailbox) {

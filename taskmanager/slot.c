@@ -367,6 +367,10 @@ int weir_slot_next_split(weir_slot *slot, uint32_t operator_, uint32_t subtask, 
     }
     if (subtask >= source->nanswers)
         return weir_error_set(err, WEIR_EINVALID, "there is no subtask %u", subtask);
+    if (number < source->answers[subtask].number)
+        return weir_error_set(err, WEIR_ESTALE, "split %llu was asked for again, after %llu",
+                              (unsigned long long)number,
+                              (unsigned long long)source->answers[subtask].number);
     if (source->answers[subtask].number != number) {
         weir_buffer_clear(&source->answers[subtask].split);
         int rc = source->enumerator->vtable->next(source->enumerator, subtask,
@@ -442,6 +446,8 @@ static void flush(weir_slot *slot, int64_t now)
 
 bool weir_slot_turn(weir_slot *slot)
 {
+    /* Before user code runs: a slot that does not come back from it is not idle. */
+    atomic_store_explicit(&slot->idle, false, memory_order_relaxed);
     bool progress = deliver_local(slot);
 
     for (uint32_t t = slot->ntasks; t-- > 0;) {

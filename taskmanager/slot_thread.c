@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "taskmanager/crash.h"
 #include "taskmanager/slot_config.h"
 
 #include <limits.h>
@@ -124,13 +125,12 @@ static command *new_command(enum command_kind kind, const void *bytes, size_t si
     return c;
 }
 
+/* A message that is lost would leave the job waiting for ever. */
 static void post(weir_slot_thread *self, command *c)
 {
-    if (c)
-        weir_mailbox_push(self->mailbox, &c->mail);
-    else
-        weir_log_error("slot %u: no memory for a message; the job will not go on",
-                       self->config.slot);
+    if (!c)
+        weir_crash_end("ran out of memory");
+    weir_mailbox_push(self->mailbox, &c->mail);
 }
 
 static void answer_split(weir_slot_thread *self, const command *c)
@@ -301,15 +301,23 @@ int weir_slot_thread_new(const weir_slot_thread_config *config, weir_slot_thread
     return rc;
 }
 
+void weir_slot_thread_stop(weir_slot_thread *thread)
+{
+    if (!thread || !thread->thread_started)
+        return;
+    weir_mailbox_push(thread->mailbox, &thread->stop.mail);
+    pthread_join(thread->thread, NULL);
+    thread->thread_started = false;
+}
+
 void weir_slot_thread_destroy(weir_slot_thread **thread)
 {
     weir_slot_thread *self = *thread;
 
     if (!self)
         return;
-    if (self->thread_started) {
-        weir_mailbox_push(self->mailbox, &self->stop.mail);
-        pthread_join(self->thread, NULL);
+    weir_slot_thread_stop(self);
+    if (self->mailbox) {
         for (weir_mail *mail = weir_mailbox_take_all(self->mailbox), *next; mail; mail = next) {
             next = mail->next;
             discard((command *)mail);
@@ -328,8 +336,6 @@ void weir_slot_thread_receive(weir_slot_thread *thread, weir_frame *frame)
 
     if (c)
         c->frame = frame;
-    else
-        weir_frame_destroy(&frame); /* the gap in its channel will be noticed */
     post(thread, c);
 }
 

@@ -29,7 +29,10 @@ typedef struct weir_slot_thread_config {
 /* Starts the thread; it opens the slot first. */
 int weir_slot_thread_new(const weir_slot_thread_config *config, weir_slot_thread **ret,
                          weir_error *err) WEIR_MUST_CHECK;
-void weir_slot_thread_destroy(weir_slot_thread **thread); /* stops and joins */
+/* Stops and joins; what still comes is only kept until it is destroyed. All slots of a runner are
+ * stopped before one is destroyed: they send to each other. */
+void weir_slot_thread_stop(weir_slot_thread *thread);
+void weir_slot_thread_destroy(weir_slot_thread **thread);
 
 /* From any thread. */
 void weir_slot_thread_receive(weir_slot_thread *thread, weir_frame *frame); /* takes it over */

@@ -340,6 +340,13 @@ static void host_print_to_log(weir_runner_host *host, const void *bytes, size_t 
 
 /* ---- life and death ---- */
 
+static void host_die(weir_runner_host *host, const char *reason)
+{
+    (void)reason;
+    of(host)->killed = true;
+    weir_simulator_kill(of(host)->cluster->simulator, of(host)->node);
+}
+
 static void on_end(void *data)
 {
     sim_runner *self = data;
@@ -365,9 +372,9 @@ int sim_runner_spawn(sim_cluster *cluster, struct sim_taskmanager *taskmanager,
 {
     sim_runner *self = weir_calloc(1, sizeof *self);
 
-    self->host =
-        (weir_runner_host){host_deploy,    host_start,       host_cancel,   host_give_split,
-                           host_ask_split, host_print_ready, host_progress, host_print_to_log};
+    self->host = (weir_runner_host){host_deploy,     host_start,        host_cancel,
+                                    host_give_split, host_ask_split,    host_print_ready,
+                                    host_progress,   host_print_to_log, host_die};
     self->cluster = cluster;
     self->taskmanager = taskmanager;
     if (weir_proto_copy(&spec->base, (ProtobufCMessage **)&self->spec) < 0)

@@ -107,6 +107,48 @@ code=0
 [[ $code = 1 && $(wc -l <"$WORK/out") = 1 ]] || fail 'expected one row, and exit code 1'
 wait_job unread CANCELED
 
+# read_late NAME ARGUMENTS... : an attached run whose stdout is a fifo, open as 8, that nobody reads.
+read_late() {
+    local name=$1
+    shift
+    rm -f "$WORK/fifo"
+    mkfifo "$WORK/fifo"
+    # shellcheck disable=SC2016
+    in_background "$name" bash -c 'exec "$@" >"$0"' "$WORK/fifo" "$WEIR" run "$WORDCOUNT" \
+        --name "$name" "$@"
+    exec 8<"$WORK/fifo"
+    wait_until 10 'the job runs' grep -q RUNNING "$WORK/$name.err"
+    progress=
+    wait_until 20 'the job waits for its reader' has_no_progress "$name"
+}
+# The job's state and counters are the same as 3 s before: longer than a sign of life takes.
+has_no_progress() {
+    local now
+    now=$("$WEIR" describe -o json "$1" | jq -c '[.state, .records_in, .records_out]')
+    if [[ $now != "$progress" ]]; then
+        progress=$now
+        progress_since=$SECONDS
+    fi
+    ((SECONDS - progress_since >= 3))
+}
+
+check 'a reader of rows that comes late: the job waits, and every row comes, once'
+read_late late --set input='datagen:?keys=0&rows=400000&length=8'
+cut -f1 -d' ' <&8 >"$WORK/late.rows"
+exec 8<&-
+expect_end late 0
+[[ $(wc -l <"$WORK/late.rows") = 400000 ]] || fail "expected 400000 rows, got $(wc -l <"$WORK/late.rows")"
+expect_text "$WORK/late.err" 'job late FINISHED in'
+
+check 'Ctrl-C while nobody reads the rows: the job is cancelled; a second one leaves the rows'
+read_late blocked --set input='datagen:?keys=0' -D execution.runtime-mode=streaming
+kill -INT "${jobs[blocked]}"
+wait_job blocked CANCELED
+kill -INT "${jobs[blocked]}"
+expect_end blocked 1
+expect_text "$WORK/blocked.err" 'is being cancelled'
+exec 8<&-
+
 check 'three jobs at a time do not disturb each other'
 for n in 1 2 3; do
     in_background "parallel-$n" "$WEIR" run -p 2 "$WORDCOUNT" --name "parallel-$n" \

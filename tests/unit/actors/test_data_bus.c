@@ -487,6 +487,59 @@ static void pack_hello(weir_buffer *bytes, uint32_t index, uint64_t key)
     assert_int_equal(weir_proto_pack(&header.base, bytes), 0);
 }
 
+/* Comes to a door and leaves. Returns the socket when the door has closed its side. */
+static int come_and_go(const char *endpoint)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons((uint16_t)strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    char bytes[256];
+    while (recv(fd, bytes, sizeof bytes, 0) > 0)
+        continue;
+    return fd;
+}
+
+/* A port scanner's connection ends, and its descriptor is a peer's next; that the end is told when
+ * the peer's hello is already there does not make it the peer's end. */
+static void test_the_end_of_a_stranger_is_nobodys_loss(void **state)
+{
+    (void)state;
+    enum { FILLED = 64, STRANGERS = 8 };
+    runner runners[2];
+    for (uint32_t i = 0; i < 2; i++)
+        runner_open(&runners[i], i, "tcp://127.0.0.1");
+    const char *endpoints[2] = {weir_data_bus_endpoint(runners[0].bus),
+                                weir_data_bus_endpoint(runners[1].bus)};
+    const uint32_t indices[2] = {0, 1};
+    int filled[FILLED], strangers[2 * STRANGERS]; /* so that the lowest free ones are strangers' */
+    for (size_t i = 0; i < FILLED; i++)
+        filled[i] = dup(STDOUT_FILENO);
+    for (size_t i = 0; i < STRANGERS; i++)
+        strangers[i] = come_and_go(endpoints[1]);
+    /* The second runner's thread, which hears of all that, starts when the first's hello is there.
+     */
+    assert_int_equal(weir_data_bus_join(runners[0].bus, KEY, indices, endpoints, 2, NULL), 0);
+    assert_int_equal(send_number(&runners[0], 1, 0), 0);
+    for (size_t i = STRANGERS; i < WEIR_COUNT(strangers); i++)
+        strangers[i] = come_and_go(endpoints[1]);
+    assert_int_equal(weir_data_bus_join(runners[1].bus, KEY, indices, endpoints, 2, NULL), 0);
+    assert_int_equal(send_number(&runners[1], 0, 0), 0);
+    bool is_received = await_received(&runners[1], 0, 1) && await_received(&runners[0], 1, 1);
+    assert_int_equal(runners[0].lost_total + runners[1].lost_total, 0);
+    assert_true(is_received);
+    /* Its own end is noticed all the same. */
+    runner_close(&runners[0]);
+    assert_true(await_lost(&runners[1], 0));
+    runner_close(&runners[1]);
+    for (size_t i = 0; i < FILLED; i++)
+        close(filled[i]);
+    for (size_t i = 0; i < WEIR_COUNT(strangers); i++)
+        close(strangers[i]);
+}
+
 static void test_junk_and_a_second_hello(void **state)
 {
     (void)state;
@@ -637,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_strangers_are_refused),
         cmocka_unit_test(test_an_impostor_behind_the_endpoint_is_not_trusted),
         cmocka_unit_test(test_the_end_of_a_peer_is_noticed_on_both_sides),
+        cmocka_unit_test(test_the_end_of_a_stranger_is_nobodys_loss),
         cmocka_unit_test(test_junk_and_a_second_hello),
         cmocka_unit_test(test_too_many_parts_or_too_long_end_the_pair),
         cmocka_unit_test(test_limits_and_errors),

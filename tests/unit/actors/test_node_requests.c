@@ -441,6 +441,99 @@ static void test_memory_may_end_anywhere(void **state)
     f->actor = NULL;
 }
 
+/* --- texts that a receiver would refuse --- */
+
+static char *const ill_formed = (char *)(uintptr_t) "caf\xE9";
+
+static weir_envelope report_of(Weir__Proto__SubmitReply *body)
+{
+    weir_envelope envelope = WEIR__PROTO__ENVELOPE__INIT;
+    weir__proto__submit_reply__init(body);
+    body->job = ill_formed;
+    envelope.body_case = WEIR__PROTO__ENVELOPE__BODY_SUBMIT_REPLY;
+    envelope.submit_reply = body;
+    return envelope;
+}
+
+static void test_a_request_that_would_be_refused_fails_at_once(void **state)
+{
+    fixture *f = *state;
+    connect_up(f, "jm-1");
+    const char *const peers[] = {"jm", ""};
+    for (size_t i = 0; i < 2; i++) {
+        Weir__Proto__SubmitReply body;
+        weir_envelope envelope = report_of(&body);
+        f->actor->events[0] = '\0';
+        weir_context_request(f->actor->context, (weir_address){peers[i], "door"}, &envelope, 10000,
+                             on_reply, (void *)(uintptr_t) "job");
+        weir_node_run(f->node);
+        assert_int_equal(f->wire.sent_count, 0);
+        assert_non_null(strstr(f->actor->events, "job failed -1 "));
+        assert_non_null(strstr(f->actor->events, "field job "));
+    }
+}
+
+static void test_a_message_that_would_be_refused_is_logged_and_not_sent(void **state)
+{
+    fixture *f = *state;
+    connect_up(f, "jm-1");
+    const char *const peers[] = {"jm", ""};
+    for (size_t i = 0; i < 2; i++) {
+        Weir__Proto__SubmitReply body;
+        weir_envelope envelope = report_of(&body);
+        size_t logged = f->wire.log_count;
+        weir_context_send(f->actor->context, (weir_address){peers[i], "door"}, &envelope);
+        weir_node_run(f->node);
+        assert_int_equal(f->wire.sent_count, 0);
+        assert_int_equal(f->wire.log_count, logged + 1);
+        assert_non_null(strstr(f->wire.logs[logged], "was not sent"));
+        assert_false(weir_node_is_stopped(f->node));
+    }
+}
+
+static void test_a_reply_that_would_be_refused_becomes_an_error(void **state)
+{
+    fixture *f = *state;
+    admit(f, 1, "cli-1", 1);
+    give_request(f, 1, "cli-1", 50);
+    Weir__Proto__SubmitReply body;
+    weir_envelope envelope = report_of(&body);
+    size_t logged = f->wire.log_count;
+    weir_context_reply(f->actor->context, &f->actor->last, &envelope);
+    assert_int_equal(only_sent(f, 1)->error->code, WEIR_EINVALID);
+    assert_int_equal(f->wire.log_count, logged + 1);
+}
+
+static void test_an_error_text_of_any_bytes_arrives(void **state)
+{
+    fixture *f = *state;
+    admit(f, 1, "cli-1", 1);
+    give_request(f, 1, "cli-1", 50);
+    weir_context_reply_error(f->actor->context, &f->actor->last, WEIR_EUSER, "bad line '%s'",
+                             ill_formed);
+    assert_int_equal(only_sent(f, 1)->error->code, WEIR_EUSER);
+    assert_string_equal(only_sent(f, 1)->error->text, "bad line 'caf?'");
+}
+
+/* The node's default, which a burst of a large job's reports stays below. */
+static void test_thousands_of_requests_may_be_in_progress(void **state)
+{
+    fixture *f = *state;
+    weir_node_config config = config_of("here");
+    config.replies_kept = 0;
+    weir_node_destroy(&f->node);
+    assert_int_equal(weir_node_new(&config, &f->wire.transport, &f->node, NULL), 0);
+    f->actor = spawn(f->node, "door");
+    admit(f, 1, "cli-1", 1);
+    for (uint64_t i = 1; i <= 16384; i++)
+        give_request(f, 1, "cli-1", i);
+    assert_int_equal(f->wire.sent_count, 0);
+    assert_int_equal(f->actor->received, 16384);
+    give_request(f, 1, "cli-1", 16385);
+    assert_int_equal(only_sent(f, 1)->error->code, WEIR_ERESOURCES);
+    forget_sent(f);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -463,6 +556,11 @@ int main(void)
         T(test_spawn_checks),
         T(test_stop_says_goodbye_and_destroys),
         T(test_config_checks),
+        T(test_a_request_that_would_be_refused_fails_at_once),
+        T(test_a_message_that_would_be_refused_is_logged_and_not_sent),
+        T(test_a_reply_that_would_be_refused_becomes_an_error),
+        T(test_an_error_text_of_any_bytes_arrives),
+        T(test_thousands_of_requests_may_be_in_progress),
         T(test_memory_may_end_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,34 @@ static void cut_keeps_whole_characters(void **state)
     }
 }
 
+static void text_is_always_fit_for_a_message(void **state)
+{
+    (void)state;
+    weir_error err = WEIR_ERROR_INIT;
+    weir_error_set(&err, WEIR_EUSER, "bad line '%.*s'", 4, "caf\xE9");
+    assert_string_equal(err.text, "bad line 'caf?'");
+    weir_error_set(&err, WEIR_EUSER, "bad line '%.2s' (\xE2\x82\xAC)", "\xE2\x82\xAC");
+    assert_string_equal(err.text, "bad line '\?\?' (\xE2\x82\xAC)");
+    weir_error_wrap(&err, WEIR_EUSER, "job \xFF\x1B\n\tx");
+    assert_string_equal(err.text, "job ?\?\n\tx: bad line '\?\?' (\xE2\x82\xAC)");
+    weir_error_errno(&err, ENOENT, "file \xE9");
+    assert_string_equal(err.text, "file ?: No such file or directory");
+}
+
+/* Bytes that look like the inside of characters are no reason to cut everything. */
+static void ill_formed_text_is_cut_like_any_other(void **state)
+{
+    (void)state;
+    char text[2 * WEIR_ERROR_TEXT_MAX];
+    memset(text, 0x80, sizeof text);
+    text[sizeof text - 1] = '\0';
+    weir_error err = WEIR_ERROR_INIT;
+    weir_error_set(&err, WEIR_EIO, "%s", text);
+    assert_int_equal(strlen(err.text), WEIR_ERROR_TEXT_MAX - 1);
+    assert_int_equal(strspn(err.text, "?"), WEIR_ERROR_TEXT_MAX - 4);
+    assert_string_equal(err.text + WEIR_ERROR_TEXT_MAX - 4, "...");
+}
+
 static void wrap_puts_a_prefix_and_keeps_the_code(void **state)
 {
     (void)state;
@@ -118,6 +146,8 @@ int main(void)
         cmocka_unit_test(set_may_read_its_own_text_and_keeps_errno),
         cmocka_unit_test(long_text_is_cut_with_dots),
         cmocka_unit_test(cut_keeps_whole_characters),
+        cmocka_unit_test(text_is_always_fit_for_a_message),
+        cmocka_unit_test(ill_formed_text_is_cut_like_any_other),
         cmocka_unit_test(wrap_puts_a_prefix_and_keeps_the_code),
         cmocka_unit_test(errno_maps_to_codes),
         cmocka_unit_test(every_code_has_its_number_and_text),

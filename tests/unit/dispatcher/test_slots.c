@@ -285,6 +285,73 @@ static void test_restart_relearns_who_holds_slots(void **state)
     end_world(c.w);
 }
 
+/* Slots of a job that is not known: back, as soon as nobody can be running it any more. */
+static void test_slots_of_unknown_jobs(void **state)
+{
+    (void)state;
+    cluster c = new_cluster(9);
+    const char *unknown = job_id(900), *claimed = job_id(901), *late = job_id(902);
+    puppet *agent = add_puppet(c.w, "taskmanager", 4);
+    puppet_add(agent, unknown, 1);
+    puppet_add(agent, claimed, 2);
+    run_for(c.w, SECOND_US / 10);
+    assert_true(agent->registered);
+    puppet *other = add_puppet(c.w, "jobmanager", 0); /* has no actor for it: it does not run it */
+    puppet_add(other, claimed, 0);
+    run_for(c.w, SECOND_US / 5);
+    assert_true(other->registered);
+    assert_int_equal(agent->frees, 0); /* within the grace time */
+    assert_int_equal(free_in_books(&c, agent->process), 1);
+    run_for(c.w, 2 * SECOND_US);
+    assert_int_equal(agent->frees, 2);
+    assert_int_equal(puppet_used(agent), 0);
+    assert_books(&c);
+    /* One that comes later. */
+    puppet *second = add_puppet(c.w, "taskmanager", 2);
+    puppet_add(second, late, 2);
+    run_for(c.w, SECOND_US);
+    assert_true(second->registered);
+    assert_int_equal(puppet_used(second), 0);
+    assert_books(&c);
+    end_world(c.w);
+}
+
+/* After a restart members need a while: no refusal meanwhile; in the first incarnation it is short.
+ */
+static void test_grace_after_a_restart(void **state)
+{
+    (void)state;
+    cluster c = new_cluster(10);
+    const char *a = new_job(&c, "a");
+    restart_dispatcher(c.w);
+    int64_t restart = weir_simulator_now_us(c.w->simulator);
+    run_for(c.w, SECOND_US); /* the JobManager is there again */
+    answer to;
+    request_later(&c, a, 2, &to);
+    run_for(c.w, 3 * SECOND_US / 2);
+    assert_false(to.done);
+    add_member(c.w, "taskmanager", 2);
+    wait_for(c.w, &to);
+    assert_grants(&to, "taskmanager-2:2 ");
+    const char *b = job_id(++c.jobs);
+    assert_int_equal(submit(c.client, b, "b").code, 0);
+    run_for(c.w, SECOND_US / 20);
+    to = request(&c, b, 9);
+    assert_int_equal(to.code, WEIR_ERESOURCES);
+    assert_in_range(weir_simulator_now_us(c.w->simulator) - restart, 299 * SECOND_US / 100,
+                    32 * SECOND_US / 10);
+    /* Never longer than the heartbeat timeout. */
+    c.w->config.heartbeat_timeout_ms = 2000;
+    restart_dispatcher(c.w);
+    restart = weir_simulator_now_us(c.w->simulator);
+    run_for(c.w, SECOND_US);
+    to = request(&c, b, 9);
+    assert_int_equal(to.code, WEIR_ERESOURCES);
+    assert_in_range(weir_simulator_now_us(c.w->simulator) - restart, 199 * SECOND_US / 100,
+                    22 * SECOND_US / 10);
+    end_world(c.w);
+}
+
 static void test_end_frees_what_waits_and_what_is_asked(void **state)
 {
     (void)state;
@@ -378,6 +445,8 @@ int main(void)
         cmocka_unit_test(test_refusing_agents),
         cmocka_unit_test(test_agent_dies_while_it_is_asked),
         cmocka_unit_test(test_restart_relearns_who_holds_slots),
+        cmocka_unit_test(test_slots_of_unknown_jobs),
+        cmocka_unit_test(test_grace_after_a_restart),
         cmocka_unit_test(test_end_frees_what_waits_and_what_is_asked),
         cmocka_unit_test(test_random_model),
     };

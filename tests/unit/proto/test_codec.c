@@ -247,6 +247,40 @@ static void refuses_what_is_not_utf8(void **state)
     }
 }
 
+static void finds_what_a_receiver_would_refuse(void **state)
+{
+    (void)state;
+    leaf inner = {.base = PROTOBUF_C_MESSAGE_INIT(&leaf_descriptor)};
+    leaf *leaves[] = {&inner};
+    char *texts[] = {(char *)(uintptr_t) "fine", (char *)(uintptr_t) "caf\xC3\xA9"};
+    box outer;
+    init_box(&outer.base);
+    outer.texts = texts;
+    outer.ntexts = 2;
+    outer.leaves = leaves;
+    outer.nleaves = 1;
+    outer.o_case = 5;
+    outer.o.a = (char *)(uintptr_t) "a";
+    assert_int_equal(weir_proto_check_text(&outer.base, NULL), 0);
+    char *const bad = (char *)(uintptr_t) "caf\xE9";
+    char **const places[] = {&outer.text, &texts[1], &inner.name, &outer.o.a};
+    const char *const names[] = {"field text ", "field texts ", "field name ", "field a "};
+    for (size_t i = 0; i < 4; i++) {
+        char *kept = *places[i];
+        *places[i] = bad;
+        weir_error err = WEIR_ERROR_INIT;
+        assert_int_equal(weir_proto_check_text(&outer.base, &err), WEIR_EINVALID);
+        assert_non_null(strstr(err.text, names[i]));
+        *places[i] = kept;
+    }
+    outer.o_case = 6; /* whatever lies there is no text now */
+    outer.o.b = 1;
+    outer.color = 2;
+    assert_int_equal(weir_proto_check_text(&outer.base, NULL), WEIR_EINVALID);
+    outer.color = 3;
+    assert_int_equal(weir_proto_check_text(&outer.base, NULL), 0);
+}
+
 static void refuses_what_it_does_not_know(void **state)
 {
     (void)state;
@@ -407,6 +441,7 @@ int main(void)
         cmocka_unit_test(reads_every_sort_of_field),
         cmocka_unit_test(refuses_embedded_nul),
         cmocka_unit_test(refuses_what_is_not_utf8),
+        cmocka_unit_test(finds_what_a_receiver_would_refuse),
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(refuses_what_takes_too_much_memory),
         cmocka_unit_test(counts_what_is_held_at_once),

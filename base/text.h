@@ -1,0 +1,21 @@
+/* base/text.h -- UTF-8 in texts that come from elsewhere: user code, files, logs, peers.
+ *
+ * A message's text must be well-formed UTF-8: the receiver refuses the whole message otherwise, and
+ * with it the report that it carried, so that the one who waits for it waits forever. Whatever may
+ * hold other bytes (a log's tail, a text that was cut in the middle of a character, a line of the
+ * user's data in his error text) is cleaned before it goes into a message. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stddef.h>
+
+/* Bytes of the well-formed UTF-8 character at `text` (of size > 0 bytes), or 0. NUL is a character
+ * of 1 byte. */
+size_t weir_text_character(const void *text, size_t size);
+/* In place: every byte of an ill-formed sequence and of a control character becomes '?'; newlines
+ * and tabs stay. The length stays as it is. `text` is NUL-terminated. */
+void weir_text_clean(char *text);
+/* The most bytes of a well-formed text, at most `size`, that end at the end of a character. */
+size_t weir_text_cut(const char *text, size_t size);
+
+#endif
