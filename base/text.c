@@ -65,3 +65,12 @@ size_t weir_text_cut(const char *text, size_t size)
         length--;
     return length;
 }
+
+void weir_text_clean_bytes(char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == '\0')
+            bytes[i] = '?';
+    }
+    weir_text_clean(bytes);
+}

@@ -15,6 +15,8 @@ size_t weir_text_character(const void *text, size_t size);
 /* In place: every byte of an ill-formed sequence and of a control character becomes '?'; newlines
  * and tabs stay. The length stays as it is. `text` is NUL-terminated. */
 void weir_text_clean(char *text);
+/* The same for bytes that may hold NULs, such as the tail of a log; bytes[size] is NUL. */
+void weir_text_clean_bytes(char *bytes, size_t size);
 /* The most bytes of a well-formed text, at most `size`, that end at the end of a character. */
 size_t weir_text_cut(const char *text, size_t size);
 

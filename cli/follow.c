@@ -22,7 +22,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { DESCRIBE_WAIT_MS = 1000, ROWS_WAIT_MS = 5000, LINE_EVERY_MS = 100, SIGN_OF_LIFE_S = 2 };
+enum {
+    DESCRIBE_WAIT_MS = 1000,
+    DESCRIBE_DEADLINE_MS = 6000,
+    ROWS_WAIT_MS = 5000,
+    LINE_EVERY_MS = 100,
+    SIGN_OF_LIFE_S = 2
+};
 
 enum interrupt { NOT_ASKED, ASKED, CANCELLING };
 
@@ -38,6 +44,7 @@ typedef struct follower {
     weir_row_writer *writer;
     int sign_fd; /* timer: it is time for a sign of life */
     int64_t started_ms, heard_ms, drawn_ms;
+    int unanswered; /* DescribeJobs since heard_ms */
     bool line_is_shown;
     char state[32]; /* as last shown */
     weir_rate rate;
@@ -133,7 +140,9 @@ static void on_detail_error(follower *self, const weir_error *error)
 {
     int64_t silent_ms = weir_clock_monotonic_ms() - self->heard_ms;
 
-    if (error->code == WEIR_ETIMEOUT && silent_ms < WEIR_FOLLOW_SILENCE_MS) {
+    /* The time alone says nothing: we may have been stopped ourselves. */
+    if (error->code == WEIR_ETIMEOUT &&
+        ++self->unanswered < WEIR_FOLLOW_SILENCE_MS / DESCRIBE_DEADLINE_MS) {
         describe(self);
         return;
     }
@@ -165,6 +174,7 @@ static void on_detail(void *data, const weir_envelope *reply, const weir_error *
     }
     const Weir__Proto__JobSummary *summary = reply->job_detail->summary;
     self->heard_ms = weir_clock_monotonic_ms();
+    self->unanswered = 0;
     self->seen_version = summary->version;
     show(self, summary);
     if (self->rows_wait)
@@ -192,7 +202,7 @@ static void describe(follower *self)
     body.wait_ms = DESCRIBE_WAIT_MS;
     request.body_case = WEIR__PROTO__ENVELOPE__BODY_DESCRIBE_JOB;
     request.describe_job = &body;
-    int rc = weir_client_request(self->config->client, &request, DESCRIBE_WAIT_MS + 5000, on_detail,
+    int rc = weir_client_request(self->config->client, &request, DESCRIBE_DEADLINE_MS, on_detail,
                                  self, self->err);
     if (rc != 0)
         end(self, rc);
@@ -283,7 +293,7 @@ static void on_written(void *data)
         end(self, rc);
     } else {
         self->position = self->next_position;
-        after_rows(self, self->is_last_chunk);
+        fetch(self); /* also after the last ones: it may be told that more were lost */
     }
 }
 
@@ -300,7 +310,7 @@ static void on_rows(void *data, const weir_envelope *reply, const weir_error *er
     /* Asked again with the next news about the job, not at once: the answer may come at once. */
     self->rows_wait = error != NULL && is_passing(error->code) && !self->has_ended;
     self->rows_ended = !self->rows_wait;
-    if (self->rows_ended)
+    if (self->rows_ended && !self->is_last_chunk)
         weir_error_set(&self->rows_failure, error != NULL ? error->code : WEIR_ECORRUPT, "%s",
                        error != NULL ? error->text : "the answer cannot be understood");
     check_end(self);
@@ -344,7 +354,7 @@ static void on_sign_timer(void *data)
 
     if (read(self->sign_fd, &count, sizeof count) != (ssize_t)sizeof count)
         return;
-    if (self->is_last_chunk || self->is_sign_under_way || !weir_row_writer_is_busy(self->writer))
+    if (self->is_sign_under_way || !weir_row_writer_is_busy(self->writer))
         return;
     self->is_sign_under_way = ask_rows(self, 0, on_sign_answered, NULL) == 0;
 }

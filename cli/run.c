@@ -81,8 +81,8 @@ static int prepare(run *self, weir_error *err)
     return rc == 0 ? weir_artifact_read_file(self->source.path, &self->artifact, err) : rc;
 }
 
-/* From here on signals come through a descriptor. SIGTERM ends a local job in order; a client of a
- * cluster just dies of it, and its job runs on. */
+/* From here on signals come through a descriptor. Both cancel the job that this command is attached
+ * to; one that shall outlive its command is started with -d. */
 static int take_signals(run *self, weir_error *err)
 {
     sigset_t set;
@@ -92,8 +92,7 @@ static int take_signals(run *self, weir_error *err)
         return 0;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
-    if (self->is_local)
-        sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
     self->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return self->signal_fd < 0 ? weir_error_errno(err, errno, "signals cannot be watched") : 0;

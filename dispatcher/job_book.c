@@ -525,12 +525,13 @@ static int ambiguous(const weir_job_book *book, const char *text, size_t fits, w
     char quoted[WEIR_QUOTED_MAX];
     size_t shown = 0;
     for (size_t i = 0; shown < SHOWN && (job = weir_job_book_next(book, &i)) != NULL;) {
-        if (has_prefix(job, text))
+        bool named = strcmp(weir_job_name(job), text) == 0 && job->stage != WEIR_STAGE_ENDED;
+        if (named || has_prefix(job, text))
             weir_buffer_printf(&list, "%s%s (%s, %s)", shown++ > 0 ? ", " : "", job->id,
                                weir_job_name(job), weir_job_state(job));
     }
     int rc =
-        weir_error_set(err, WEIR_EINVALID, "job %s fits %zu jobs; found %s%s; give more digits",
+        weir_error_set(err, WEIR_EINVALID, "job %s fits %zu jobs; found %s%s; give digits of an id",
                        weir_format_quoted(text, quoted, sizeof quoted), fits,
                        weir_buffer_text(&list), fits > SHOWN ? ", ..." : "");
     weir_buffer_deinit(&list);
@@ -560,22 +561,32 @@ static int not_found(const weir_job_book *book, const char *text, weir_error *er
     return rc;
 }
 
+/* A live job comes before those of its name that have ended; two live ones are told apart by id. */
 int weir_job_book_find(const weir_job_book *book, const char *text, weir_job **ret, weir_error *err)
 {
-    weir_job *job, *named = NULL, *prefixed = NULL;
-    size_t fits = 0;
+    weir_job *job, *ended = NULL, *live = NULL, *prefixed = NULL;
+    size_t fits = 0, alive = 0;
     for (size_t i = 0; (job = weir_job_book_next(book, &i)) != NULL;) {
         if (strcasecmp(job->id, text) == 0) {
             *ret = job;
             return 0;
         }
-        if (strcmp(weir_job_name(job), text) == 0)
-            named = job; /* the last one is the newest */
+        if (strcmp(weir_job_name(job), text) == 0) {
+            if (job->stage == WEIR_STAGE_ENDED) {
+                ended = job; /* the last one is the newest */
+            } else {
+                live = job;
+                alive++;
+            }
+        }
         if (text[0] != '\0' && has_prefix(job, text)) {
             prefixed = job;
             fits++;
         }
     }
+    if (alive > 1)
+        return ambiguous(book, text, alive, err);
+    weir_job *named = live != NULL ? live : ended;
     if (named == NULL && fits > 1)
         return ambiguous(book, text, fits, err);
     if (named == NULL && fits == 0)

@@ -73,8 +73,8 @@ size_t weir_job_book_count(const weir_job_book *book);
 size_t weir_job_book_active(const weir_job_book *book); /* not ended */
 weir_job *weir_job_book_get(const weir_job_book *book,
                             const char *id); /* exact; NULL when absent */
-/* By id, by name (the newest of that name) or by a prefix of the id that fits one job.
- * WEIR_ENOT_FOUND, or WEIR_EINVALID when a prefix fits several: the text lists them. */
+/* By id, by name (the live one of that name, else the newest) or by a prefix of the id that fits
+ * one job. WEIR_ENOT_FOUND, or WEIR_EINVALID when a prefix fits several: the text lists them. */
 int weir_job_book_find(const weir_job_book *book, const char *text, weir_job **ret,
                        weir_error *err) WEIR_MUST_CHECK;
 /* for (size_t i = 0; (job = weir_job_book_next(book, &i)) != NULL;) in order of acceptance. Nothing

@@ -197,8 +197,8 @@ static void answer_fetcher(job_master *self, weir_context *context)
     body.position = self->rows.position;
     body.text.data = self->rows.text.data;
     body.text.len = self->rows.text.size < ROWS_CHUNK_MAX ? self->rows.text.size : ROWS_CHUNK_MAX;
-    body.end =
-        weir__job_is_ended(self) && body.text.len == self->rows.text.size && !self->waiting_first;
+    body.end = weir__job_is_ended(self) && body.text.len == self->rows.text.size &&
+               !self->waiting_first && self->rows.lost == 0;
     reply.epoch = self->epoch;
     reply.body_case = WEIR__PROTO__ENVELOPE__BODY_ROWS;
     reply.rows = &body;

@@ -206,7 +206,7 @@ static void on_fetch_log(manager *self, weir_context *context, const weir_envelo
         Weir__Proto__LogText body = WEIR__PROTO__LOG_TEXT__INIT;
         weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
         if (text.data)
-            weir_text_clean((char *)text.data);
+            weir_text_clean_bytes((char *)text.data, text.size);
         body.text = (char *)weir_buffer_text(&text);
         body.source = self->log_path;
         reply.body_case = WEIR__PROTO__ENVELOPE__BODY_LOG_TEXT;

@@ -618,7 +618,7 @@ static void on_fetch_log(agent *self, weir_context *context, const weir_envelope
         Weir__Proto__LogText body = WEIR__PROTO__LOG_TEXT__INIT;
         weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
         if (text.data)
-            weir_text_clean((char *)text.data);
+            weir_text_clean_bytes((char *)text.data, text.size);
         body.text = (char *)weir_buffer_text(&text);
         body.source = (char *)weir_context_process(context);
         reply.body_case = WEIR__PROTO__ENVELOPE__BODY_LOG_TEXT;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define FRAMES_MAX 48
@@ -88,7 +89,21 @@ static uint64_t data_in_use(void)
 }
 
 /* The first frame that is not of the C library or of Weir itself is the job's. */
-static void add_place(line *to)
+/* Where the signal struck; other frames hold the address behind a call, which may lie in the next
+ * function already. NULL where we do not know the machine. */
+static const void *struck_at(const void *context)
+{
+#if defined(__x86_64__)
+    return (const void *)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (const void *)((const ucontext_t *)context)->uc_mcontext.pc;
+#else
+    (void)context;
+    return NULL;
+#endif
+}
+
+static void add_place(line *to, const void *struck)
 {
     void *frames[FRAMES_MAX];
     int n = backtrace(frames, FRAMES_MAX);
@@ -102,6 +117,7 @@ static void add_place(line *to)
             strstr(info.dli_fname, "/libgcc") || strstr(info.dli_fname, "san.so"))
             continue;
         uint64_t offset = (uint64_t)((const char *)frames[i] - (const char *)info.dli_fbase);
+        offset -= frames[i] != struck;
         if (weir_symbol_at(info.dli_fname, offset, name, sizeof name) < 0)
             continue;
         add(to, " in function '");
@@ -135,8 +151,9 @@ static void take_turn(int number)
     raise(number);
 }
 
-static void on_crash(int number)
+static void on_crash(int number, siginfo_t *info, void *context)
 {
+    (void)info;
     line l = {.size = 0};
 
     take_turn(number);
@@ -146,7 +163,7 @@ static void on_crash(int number)
         add_memory(&l, used);
     add(&l, "was killed by ");
     add(&l, signal_name(number));
-    add_place(&l);
+    add_place(&l, struck_at(context));
     write_line(&l);
     signal(number, SIG_DFL);
     raise(number);
@@ -169,7 +186,8 @@ static void on_exit_of_job(int status, void *data)
 void weir_crash_install(uint64_t memory_limit)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER};
+    struct sigaction action = {.sa_sigaction = on_crash,
+                               .sa_flags = SA_ONSTACK | SA_NODEFER | SA_SIGINFO};
     void *frame[1];
 
     limit = memory_limit;

@@ -129,7 +129,7 @@ static void on_child_ended(void *data)
     if (weir_file_tail(c->log_path, LOG_TAIL, &log, NULL) < 0)
         weir_buffer_clear(&log);
     if (log.data)
-        weir_text_clean((char *)log.data); /* whatever the job printed */
+        weir_text_clean_bytes((char *)log.data, log.size); /* whatever the job printed */
     describe_end(c, &info, &log, reason, sizeof reason);
     weir_text_clean(reason);
     weir_runner_exit end = {

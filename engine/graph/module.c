@@ -175,8 +175,8 @@ static int check_header(elf_file *file, weir_error *err)
         memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return weir_error_set(
             err, WEIR_EINVALID,
-            "%s: not a shared object; a job is a .so made of C by weir run or weir "
-            "compile; it is no ELF file",
+            "%s: not a shared object; a job is a .so made of C, as weir run makes it; it is no "
+            "ELF file",
             file->path);
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != OUR_ORDER ||
         (OUR_MACHINE != EM_NONE && header->e_machine != OUR_MACHINE))
@@ -266,9 +266,12 @@ static int check_loaded(const char *path, const weir_module *module, weir_error 
             "when you link or strip it",
             path);
     if (module->magic != WEIR_MAGIC || module->size < sizeof(weir_module) ||
-        module->build == NULL || module->name == NULL || module->name[0] == '\0')
+        module->build == NULL || module->name == NULL)
         return weir_error_set(err, WEIR_EINVALID,
                               "%s: its job description is damaged; compile the job again", path);
+    if (module->name[0] == '\0')
+        return weir_error_set(err, WEIR_EINVALID,
+                              "%s: the job has an empty name; write WEIR_JOB(\"name\")", path);
     return check_versions(path, module->abi, module->api_size, err);
 }
 

@@ -2,6 +2,7 @@
  * sockets. Senders keep a window of unacknowledged messages, as credits do. */
 #include "actors/data_bus.h"
 #include "actors/reactor.h"
+#include "actors/zmq_socket.h"
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -487,14 +488,20 @@ static void pack_hello(weir_buffer *bytes, uint32_t index, uint64_t key)
     assert_int_equal(weir_proto_pack(&header.base, bytes), 0);
 }
 
-/* Comes to a door and leaves. Returns the socket when the door has closed its side. */
-static int come_and_go(const char *endpoint)
+static int connect_raw(const char *endpoint)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     address.sin_port = htons((uint16_t)strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* Comes to a door and leaves. Returns the socket when the door has closed its side. */
+static int come_and_go(const char *endpoint)
+{
+    int fd = connect_raw(endpoint);
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
     char bytes[256];
     while (recv(fd, bytes, sizeof bytes, 0) > 0)
@@ -502,42 +509,78 @@ static int come_and_go(const char *endpoint)
     return fd;
 }
 
+/* Runner 0, played by hand: connected, its hello on the way. */
+static void *greet_by_hand(const char *endpoint)
+{
+    const weir_zmq_settings settings = {.message_max = MESSAGE_MAX, .linger_ms = 10000};
+    void *dealer = NULL;
+    assert_int_equal(weir_zmq_open(ZMQ_DEALER, &settings, &dealer, NULL), 0);
+    assert_int_equal(weir_zmq_connect(dealer, endpoint, NULL), 0);
+    weir_buffer hello = WEIR_BUFFER_INIT;
+    pack_hello(&hello, 0, KEY);
+    assert_int_equal(zmq_send(dealer, hello.data, hello.size, 0), hello.size);
+    weir_buffer_deinit(&hello);
+    return dealer;
+}
+
 /* A port scanner's connection ends, and its descriptor is a peer's next; that the end is told when
- * the peer's hello is already there does not make it the peer's end. */
+ * the peer's hello is already there does not make it the peer's end. The peer is played by hand, so
+ * that both are there before the bus begins to listen. */
 static void test_the_end_of_a_stranger_is_nobodys_loss(void **state)
 {
     (void)state;
     enum { FILLED = 64, STRANGERS = 8 };
-    runner runners[2];
-    for (uint32_t i = 0; i < 2; i++)
-        runner_open(&runners[i], i, "tcp://127.0.0.1");
-    const char *endpoints[2] = {weir_data_bus_endpoint(runners[0].bus),
-                                weir_data_bus_endpoint(runners[1].bus)};
+    runner door;
+    runner_open(&door, 1, "tcp://127.0.0.1");
+    const char *endpoints[2] = {"tcp://127.0.0.1:1", weir_data_bus_endpoint(door.bus)};
     const uint32_t indices[2] = {0, 1};
     int filled[FILLED], strangers[2 * STRANGERS]; /* so that the lowest free ones are strangers' */
     for (size_t i = 0; i < FILLED; i++)
         filled[i] = dup(STDOUT_FILENO);
     for (size_t i = 0; i < STRANGERS; i++)
+        strangers[i] = connect_raw(endpoints[1]);
+    for (size_t i = 0; i < STRANGERS; i++) {
+        char bytes[256];
+        assert_int_equal(shutdown(strangers[i], SHUT_WR), 0);
+        while (recv(strangers[i], bytes, sizeof bytes, 0) > 0)
+            continue;
+    }
+    void *peer = greet_by_hand(endpoints[1]);
+    for (size_t i = STRANGERS; i < WEIR_COUNT(strangers); i++) /* the hello is taken in meanwhile */
         strangers[i] = come_and_go(endpoints[1]);
-    /* The second runner's thread, which hears of all that, starts when the first's hello is there.
-     */
-    assert_int_equal(weir_data_bus_join(runners[0].bus, KEY, indices, endpoints, 2, NULL), 0);
-    assert_int_equal(send_number(&runners[0], 1, 0), 0);
-    for (size_t i = STRANGERS; i < WEIR_COUNT(strangers); i++)
-        strangers[i] = come_and_go(endpoints[1]);
-    assert_int_equal(weir_data_bus_join(runners[1].bus, KEY, indices, endpoints, 2, NULL), 0);
-    assert_int_equal(send_number(&runners[1], 0, 0), 0);
-    bool is_received = await_received(&runners[1], 0, 1) && await_received(&runners[0], 1, 1);
-    assert_int_equal(runners[0].lost_total + runners[1].lost_total, 0);
-    assert_true(is_received);
-    /* Its own end is noticed all the same. */
-    runner_close(&runners[0]);
-    assert_true(await_lost(&runners[1], 0));
-    runner_close(&runners[1]);
+    assert_int_equal(weir_data_bus_join(door.bus, KEY, indices, endpoints, 2, NULL), 0);
+    const uint64_t n = 0;
+    assert_int_equal(zmq_send(peer, &n, sizeof n, 0), sizeof n);
+    assert_true(await_received(&door, 0, 1));
+    assert_int_equal(door.lost_total, 0);
+    weir_zmq_close(&peer); /* its own end is noticed all the same */
+    assert_true(await_lost(&door, 0));
+    runner_close(&door);
     for (size_t i = 0; i < FILLED; i++)
         close(filled[i]);
     for (size_t i = 0; i < WEIR_COUNT(strangers); i++)
         close(strangers[i]);
+}
+
+/* Of a peer that came and went before the bus began to listen, the last words count, then its loss.
+ */
+static void test_a_peer_that_left_at_once_is_lost_after_its_last_words(void **state)
+{
+    (void)state;
+    runner door;
+    runner_open(&door, 1, "tcp://127.0.0.1");
+    const char *endpoints[2] = {"tcp://127.0.0.1:1", weir_data_bus_endpoint(door.bus)};
+    const uint32_t indices[2] = {0, 1};
+    void *peer = greet_by_hand(endpoints[1]);
+    const uint64_t n = 0;
+    assert_int_equal(zmq_send(peer, &n, sizeof n, 0), sizeof n);
+    weir_zmq_close(&peer);
+    for (size_t i = 0; i < 8; i++) /* it is taken in meanwhile */
+        close(come_and_go(endpoints[1]));
+    assert_int_equal(weir_data_bus_join(door.bus, KEY, indices, endpoints, 2, NULL), 0);
+    assert_true(await_lost(&door, 0));
+    runner_close(&door);
+    assert_int_equal(door.lost_total, 1);
 }
 
 static void test_junk_and_a_second_hello(void **state)
@@ -691,6 +734,7 @@ int main(void)
         cmocka_unit_test(test_an_impostor_behind_the_endpoint_is_not_trusted),
         cmocka_unit_test(test_the_end_of_a_peer_is_noticed_on_both_sides),
         cmocka_unit_test(test_the_end_of_a_stranger_is_nobodys_loss),
+        cmocka_unit_test(test_a_peer_that_left_at_once_is_lost_after_its_last_words),
         cmocka_unit_test(test_junk_and_a_second_hello),
         cmocka_unit_test(test_too_many_parts_or_too_long_end_the_pair),
         cmocka_unit_test(test_limits_and_errors),

@@ -22,7 +22,7 @@ static void test_names_and_prefixes(void **state)
         int found; /* index, or an error */
     } cases[] = {{"aaaa0000000000000000000000000001", 0},
                  {"AAAA0000000000000000000000000002", 1},
-                 {"count", 1}, /* the newest of that name */
+                 {"count", WEIR_EINVALID}, /* two live ones of that name */
                  {"ab", 2},
                  {"b", 3},
                  {"aaaa", 3}, /* a name is more than a prefix */

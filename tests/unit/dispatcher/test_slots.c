@@ -316,6 +316,29 @@ static void test_slots_of_unknown_jobs(void **state)
     end_world(c.w);
 }
 
+/* The records were lost, but not the job: it is cancelled, and its slots are free again. */
+static void test_job_of_other_records(void **state)
+{
+    (void)state;
+    cluster c = new_cluster(11);
+    puppet *agent = add_member(c.w, "taskmanager", 4);
+    const char *a = new_job(&c, "a");
+    answer to = request(&c, a, 3);
+    forget(&to);
+    assert_int_equal(puppet_used(agent), 3);
+    kill_dispatcher(c.w);
+    weir_records_close(&c.w->records);
+    assert_int_equal(weir_memory_records_new(&c.w->records), 0);
+    start_dispatcher(c.w);
+    run_for(c.w, 5 * SECOND_US);
+    assert_int_equal(c.jobmanager->cancels, 1);
+    assert_string_equal(c.jobmanager->last_cancelled, a);
+    assert_int_equal(puppet_used(agent), 0);
+    assert_books(&c);
+    assert_int_equal(free_in_books(&c, agent->process), 4);
+    end_world(c.w);
+}
+
 /* After a restart members need a while: no refusal meanwhile; in the first incarnation it is short.
  */
 static void test_grace_after_a_restart(void **state)
@@ -446,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_agent_dies_while_it_is_asked),
         cmocka_unit_test(test_restart_relearns_who_holds_slots),
         cmocka_unit_test(test_slots_of_unknown_jobs),
+        cmocka_unit_test(test_job_of_other_records),
         cmocka_unit_test(test_grace_after_a_restart),
         cmocka_unit_test(test_end_frees_what_waits_and_what_is_asked),
         cmocka_unit_test(test_random_model),
