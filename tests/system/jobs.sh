@@ -154,13 +154,16 @@ for n in 1 2 3; do
     expect_same "$WORK/want" "$WORK/got"
 done
 
-check 'two jobs of one name: the name means the younger one, ids tell them apart'
+check 'two live jobs of one name: ids tell them apart; one live job comes before ended ones'
 submit "$WORDCOUNT" --name twin --set input='datagen:?rate=100' --set output=blackhole:
 first=$JOB
 submit "$WORDCOUNT" --name twin --set input='datagen:?rate=100' --set output=blackhole:
+expect_exit 2 "$WEIR" cancel twin
+expect_text "$WORK/err" 'fits 2 jobs'
+expect_exit 0 "$WEIR" cancel "$JOB"
 expect_exit 0 "$WEIR" describe twin -o json
-expect_json .job "$JOB"
-for job in "$first" "$JOB"; do expect_exit 0 "$WEIR" cancel "$job"; done
+expect_json .job "$first"
+expect_exit 0 "$WEIR" cancel twin
 
 check 'the other examples: csv in, csv and json out, a side output'
 printf 'boiler,96.5,check the valve\nkitchen,31.0,\ncellar,9,\n' >"$WORK/readings.csv"
