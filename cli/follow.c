@@ -45,7 +45,7 @@ typedef struct follower {
     int sign_fd; /* timer: it is time for a sign of life */
     int64_t started_ms, heard_ms, drawn_ms;
     int unanswered; /* DescribeJobs since heard_ms */
-    bool line_is_shown;
+    bool line_is_shown, wait_is_shown;
     char state[32]; /* as last shown */
     weir_rate rate;
     int rc;
@@ -107,7 +107,15 @@ static void show(follower *self, const Weir__Proto__JobSummary *summary)
 
     if (weir_progress_is_ended(summary->state)) {
         erase_line(self); /* the caller has the last word */
-    } else if (self->config->show_line) {
+        return;
+    }
+    bool waits = strcmp(summary->state, "INITIALIZING") == 0 && *summary->error;
+    if (waits && !self->wait_is_shown && (self->config->show_states || self->config->show_line)) {
+        erase_line(self);
+        weir_message("job %s %s: %s", self->config->name, summary->state, summary->error);
+    }
+    self->wait_is_shown = waits;
+    if (self->config->show_line) {
         draw_line(self, summary, per_second);
     } else if (self->config->show_states && strcmp(self->state, summary->state) != 0) {
         snprintf(self->state, sizeof self->state, "%s", summary->state);

@@ -201,11 +201,33 @@ static void send_start(weir_dispatcher *self, weir_context *context, weir_job *j
     weir_proto_free(&submission->base);
 }
 
+#define NO_JOBMANAGER "it waits: no JobManager is registered; start one with: weir jobmanager"
+
+/* A job that waits says for what. */
+static void note_wait(weir_dispatcher *self, weir_context *context)
+{
+    weir_job *job;
+    if (weir_context_now_ms(context) - self->started_ms < self->config.grace_ms)
+        return; /* it registers soon */
+    for (size_t i = 0; (job = weir_job_book_next(self->book, &i)) != NULL;) {
+        if (job->stage != WEIR_STAGE_ACCEPTED)
+            continue;
+        Weir__Proto__JobSummary summary = *job->detail->summary;
+        Weir__Proto__JobDetail detail = *job->detail;
+        summary.error = (char *)NO_JOBMANAGER;
+        detail.summary = &summary;
+        if (weir_job_book_update(self->book, job, &detail) > 0)
+            weir_waiters_wake(self, context, job);
+    }
+}
+
 void weir_jobs_hand_out(weir_dispatcher *self, weir_context *context)
 {
     const weir_member *jobmanager = weir_members_first(self, WEIR_ROLE_JOBMANAGER);
     weir_error err = WEIR_ERROR_INIT;
     weir_job *job;
+    if (jobmanager == NULL && !self->stopping && !self->broken)
+        note_wait(self, context);
     if (jobmanager == NULL || self->stopping || self->broken)
         return;
     for (size_t i = 0; (job = weir_job_book_next(self->book, &i)) != NULL;) {

@@ -129,13 +129,14 @@ start_daemon jobmanager jobmanager
 wait_until 20 'all slots are free' slots_are_free 4
 good_job after-jobmanager
 
-check '   a job that comes while there is none waits for it'
+check '   a job that comes while there is none waits for it, and says so'
 kill_daemon jobmanager
 has_no_jobmanager() { ! "$WEIR" cluster status 2>/dev/null | grep -q '^jobmanager'; }
 wait_until 10 'the dispatcher has noticed' has_no_jobmanager
 in_background early "$WEIR" run -p 2 "$WORDCOUNT" --name early --set input="$rows"
 in_list() { "$WEIR" list 2>/dev/null | grep -q " $1 "; }
 wait_until 10 'the job is accepted' in_list early
+wait_until 10 'its user is told why it waits' grep -q 'no JobManager is registered' "$WORK/early.err"
 start_daemon jobmanager jobmanager
 expect_end early 0
 count_of_rows "$WORK/early.out" >"$WORK/got"
