@@ -247,9 +247,11 @@ static int check_none_runs(cluster_start *self, weir_error *err)
     if (rc == 0 && members.count > 0)
         rc = weir_error_set(err, WEIR_EEXISTS,
                             "%s: a cluster runs here already: %s; stop it with: weir cluster stop "
-                            "--dir %s; or take another --dir",
+                            "--dir %s; or take another --dir; a process that it lacks is started "
+                            "alone, jobs go on: weir dispatcher|jobmanager|taskmanager --config "
+                            "%s/weir.yaml",
                             self->directory.path, weir_members_text(&members, text, sizeof text),
-                            self->directory.path);
+                            self->directory.path, self->directory.path);
     weir_members_close(&members);
     return rc;
 }

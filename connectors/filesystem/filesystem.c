@@ -55,7 +55,8 @@ static const char *const aliases[] = {"file", NULL};
 const weir_connector weir_filesystem_connector = {
     .name = "filesystem",
     .aliases = aliases,
-    .meaning = "Reads the lines of files, and writes a part file per subtask into a directory.",
+    .meaning = "Reads the lines of files, and writes a part file per subtask into a directory; "
+               "parts appear when the job ends.",
     .path_meaning = "source: a file, a directory (all its files that do not start with . or _, in "
                     "sub-directories too) or a glob; sink: a directory",
     .options = options,
