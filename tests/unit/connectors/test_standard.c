@@ -140,11 +140,11 @@ static void print_never_blocks_on_a_full_pipe(void **state)
 
     (void)state;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fflush(stdout);
+    saved = redirect(STDOUT_FILENO, ends[1]); /* before it is opened: what stdout is decides how */
     open_print(&h, &unused, &writer);
     h.context.print = NULL;
     batch = lines(h.schema, "hello", 1000);
-    fflush(stdout);
-    saved = redirect(STDOUT_FILENO, ends[1]);
     do {
         rc = writer->vtable->write(writer, weir_batch_columns(batch), &wait, &h.err);
         taken += rc == 0;
