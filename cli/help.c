@@ -60,6 +60,22 @@ void weir_help_all(weir_buffer *out)
                           "  weir cluster start --slots 4\n");
 }
 
+/* "cluster" stands for all its verbs. Returns how many there are. */
+static size_t put_group(weir_buffer *out, const char *group)
+{
+    size_t count, found = 0, size = strlen(group);
+    const weir_command *commands = weir_commands(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(commands[i].name, group, size) != 0 || commands[i].name[size] != ' ')
+            continue;
+        if (found++ > 0)
+            weir_buffer_puts(out, "\n\n");
+        weir_help_command(&commands[i], out);
+    }
+    return found;
+}
+
 int weir_verb_help(const weir_arguments *arguments)
 {
     weir_buffer text = WEIR_BUFFER_INIT;
@@ -72,6 +88,8 @@ int weir_verb_help(const weir_arguments *arguments)
         return weir_output_text(&text);
     }
     const weir_command *command = weir_command_find(first, second, &used);
+    if (command == NULL && second == NULL && put_group(&text, first) > 0)
+        return weir_output_text(&text);
     if (command == NULL) {
         const char *near = weir_command_suggest(first);
         if (near != NULL)

@@ -24,6 +24,8 @@ for verb in run plan list describe cancel logs top context config connectors dis
     expect_exit 0 "$WEIR" $verb --help
     expect_same "$WORK/help" "$WORK/out"
 done
+expect_exit 0 "$WEIR" help cluster
+expect_out 'usage: weir cluster start' 'usage: weir cluster status' 'usage: weir cluster stop'
 expect_exit 2 "$WEIR"
 expect_err 'usage: weir VERB'
 expect_no_out
