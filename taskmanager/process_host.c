@@ -94,15 +94,13 @@ static void free_child(void *value)
 }
 
 /* What the crash handler wrote, or what the exit itself says. */
-static void describe_end(const child *c, const siginfo_t *info, const weir_buffer *log, char *out,
-                         size_t size)
+static void describe_end(const siginfo_t *info, const weir_buffer *log, char *out, size_t size)
 {
     const char *mark = NULL;
 
     for (const char *at = weir_buffer_text(log); (at = strstr(at, WEIR_CRASH_MARK));
          at += strlen(WEIR_CRASH_MARK))
         mark = at + strlen(WEIR_CRASH_MARK);
-    (void)c;
     if (info->si_code == CLD_EXITED && info->si_status == 0)
         snprintf(out, size, "%s", "");
     else if (mark)
@@ -130,7 +128,7 @@ static void on_child_ended(void *data)
         weir_buffer_clear(&log);
     if (log.data)
         weir_text_clean_bytes((char *)log.data, log.size); /* whatever the job printed */
-    describe_end(c, &info, &log, reason, sizeof reason);
+    describe_end(&info, &log, reason, sizeof reason);
     weir_text_clean(reason);
     weir_runner_exit end = {
         .job = c->job,

@@ -177,8 +177,6 @@ static void on_peer(void *actor, weir_context *context, enum weir_peer_event eve
 
 /* ---- deployment ---- */
 
-static void progress(runner *self, weir_context *context);
-
 static void end_deploy(runner *self, weir_context *context)
 {
     if (self->deploy_reply.correlation == 0)

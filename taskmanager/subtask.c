@@ -490,11 +490,6 @@ int weir_subtask_flush(weir_subtask *subtask, weir_wait *wait, weir_error *err)
 
 /* ---- facts ---- */
 
-const weir_task *weir_subtask_task(const weir_subtask *subtask)
-{
-    return subtask->task;
-}
-
 enum weir_task_status weir_subtask_status(const weir_subtask *subtask)
 {
     return subtask->status;

@@ -30,7 +30,6 @@ int weir_subtask_receive(weir_subtask *subtask, const weir_task_edge *edge, weir
 int weir_subtask_give_split(weir_subtask *subtask, uint64_t number, const void *split, size_t size,
                             bool end, weir_error *err) WEIR_MUST_CHECK;
 
-const weir_task *weir_subtask_task(const weir_subtask *subtask);
 enum weir_task_status weir_subtask_status(const weir_subtask *subtask);
 void weir_subtask_set_status(weir_subtask *subtask, enum weir_task_status status);
 void weir_subtask_counts(const weir_subtask *subtask, weir_subtask_progress *ret);
