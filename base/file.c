@@ -84,12 +84,41 @@ static int read_up_to(int fd, const char *path, size_t limit, weir_buffer *out, 
     return 0;
 }
 
-int weir_file_read(const char *path, size_t max_size, weir_buffer *out, weir_error *err)
+/* Of the open file, so that it cannot be another one by the time it is read. */
+static int check_guarded(int fd, const char *path, unsigned forbidden, weir_error *err)
+{
+    struct stat status;
+    if (injected() || fstat(fd, &status) != 0)
+        return weir_error_errno(err, errno, "%s: cannot be examined", path);
+    if (!S_ISREG(status.st_mode))
+        return weir_error_set(err, WEIR_EREFUSED, "%s: is no regular file", path);
+    if (status.st_uid != geteuid() && status.st_uid != 0)
+        return weir_error_set(err, WEIR_EREFUSED,
+                              "%s: belongs to user %u, not to the user who runs this (%u) or root; "
+                              "chown it",
+                              path, (unsigned)status.st_uid, (unsigned)geteuid());
+    if ((status.st_mode & forbidden) != 0)
+        return weir_error_set(
+            err, WEIR_EREFUSED, "%s: others can %s it: its mode is %04o; do: chmod %04o %s", path,
+            (status.st_mode & forbidden & 044) != 0 ? "read" : "write",
+            (unsigned)status.st_mode & 07777, (unsigned)status.st_mode & 0777 & ~forbidden, path);
+    return 0;
+}
+
+static int read_file(const char *path, size_t max_size, unsigned forbidden, weir_buffer *out,
+                     weir_error *err)
 {
     weir_buffer_clear(out);
     int fd = file_open(AT_FDCWD, path, O_RDONLY, 0);
     if (fd < 0)
         return weir_error_errno(err, errno, "%s: cannot be opened", path);
+    if (forbidden != 0) {
+        int refused = check_guarded(fd, path, forbidden, err);
+        if (refused != 0) {
+            file_close(fd);
+            return refused;
+        }
+    }
     /* One byte more tells a file that is too large from one that just fits. */
     size_t limit = max_size == SIZE_MAX ? max_size : max_size + 1;
     int rc = read_up_to(fd, path, limit, out, err);
@@ -100,6 +129,17 @@ int weir_file_read(const char *path, size_t max_size, weir_buffer *out, weir_err
     if (rc != 0)
         weir_buffer_clear(out);
     return rc;
+}
+
+int weir_file_read(const char *path, size_t max_size, weir_buffer *out, weir_error *err)
+{
+    return read_file(path, max_size, 0, out, err);
+}
+
+int weir_file_read_guarded(const char *path, size_t max_size, unsigned forbidden, weir_buffer *out,
+                           weir_error *err)
+{
+    return read_file(path, max_size, forbidden, out, err);
 }
 
 int weir_file_write_all(int fd, const void *bytes, size_t size, weir_error *err)
@@ -156,6 +196,8 @@ static int write_new(const char *path, const void *bytes, size_t size, unsigned 
                      weir_error *err)
 {
     int fd = file_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    if (fd < 0 && errno == EEXIST)
+        return weir_error_set(err, WEIR_EEXISTS, "%s: there is a file of this name already", path);
     if (fd < 0)
         return weir_error_errno(err, errno, "%s: cannot be created", path);
     int rc = weir_file_write_all(fd, bytes, size, err);
@@ -166,6 +208,19 @@ static int write_new(const char *path, const void *bytes, size_t size, unsigned 
     file_close(fd);
     if (rc != 0)
         unlink(path);
+    return rc;
+}
+
+int weir_file_create(const char *path, const void *bytes, size_t size, unsigned mode,
+                     weir_error *err)
+{
+    char *parent = parent_of(path);
+    int rc = parent == NULL
+                 ? weir_error_set(err, WEIR_ENO_MEMORY, "%s: out of memory while writing", path)
+                 : write_new(path, bytes, size, mode, err);
+    if (rc == 0)
+        rc = sync_directory(parent, err);
+    weir_free(parent);
     return rc;
 }
 

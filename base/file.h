@@ -13,6 +13,13 @@
 /* WEIR_ETOO_LARGE when the file has more than max_size bytes. */
 int weir_file_read(const char *path, size_t max_size, weir_buffer *out,
                    weir_error *err) WEIR_MUST_CHECK;
+/* The same for a file that guards something: WEIR_EREFUSED when it belongs to neither this user nor
+ * root, or when its mode has a bit of `forbidden` (octal, as chmod's); the text says what to do. */
+int weir_file_read_guarded(const char *path, size_t max_size, unsigned forbidden, weir_buffer *out,
+                           weir_error *err) WEIR_MUST_CHECK;
+/* A new file, synced with its directory. WEIR_EEXISTS: there is one; it stays as it is. */
+int weir_file_create(const char *path, const void *bytes, size_t size, unsigned mode,
+                     weir_error *err) WEIR_MUST_CHECK;
 /* Writes <path>.tmp-<random>, fsyncs it, renames it, fsyncs the directory. */
 int weir_file_write_atomic(const char *path, const void *bytes, size_t size, unsigned mode,
                            weir_error *err) WEIR_MUST_CHECK;

@@ -130,6 +130,12 @@ static const weir_option options[] = {
          "The least important kind of message that is logged."),
     STRING("env.log.dir", "",
            "The directory of log files; unset means `log` in cluster.directory."),
+    STRING("security.key-file", "",
+           "This process's key; once set, connections are encrypted and both ends checked."),
+    STRING("security.allow-file", "",
+           "The list of keys and their roles, the same on all hosts; see weir keys allow."),
+    STRING("security.dispatcher-key", "",
+           "The dispatcher's public key; unset means the only one of that role in the allow-list."),
     BOOL("security.insecure", "false",
          "Whether a process may listen beyond loopback without keys; anyone can then use it."),
 };

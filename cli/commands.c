@@ -28,8 +28,12 @@
     OPTION("parallelism", 'p', "N", "subtasks of each operator that says nothing itself"),         \
         OPTION("set", 0, "NAME=VALUE", "a parameter of the job; may be repeated"),                 \
         OPTION("name", 0, "NAME", "the job's name, instead of its own")
+#define INSECURE                                                                                   \
+    OPTION("insecure", 0, NULL, "listen beyond loopback without keys: whoever connects is obeyed")
+#define ALLOW_LIST OPTION("list", 0, "FILE", "the allow-list; else the one of security.allow-file")
 #define ROLE                                                                                       \
-    CONFIG, OPTION("dispatcher", 0, "ENDPOINT", "where the dispatcher is; else as configured"),    \
+    CONFIG, INSECURE,                                                                              \
+        OPTION("dispatcher", 0, "ENDPOINT", "where the dispatcher is; else as configured"),        \
         OPTION("log", 0, "FILE", "all messages go there, appended; else to stderr"),               \
         OPTION("ready-fd", 0, "FD",                                                                \
                "a line with its address is written to this descriptor when it is ready"),          \
@@ -54,6 +58,7 @@ static const weir_command_option start_options[] = {
     OPTION("taskmanagers", 't', "N", "how many TaskManagers; 1 without this"),
     OPTION("slots", 's', "N", "slots of each TaskManager"),
     DIRECTORY,
+    INSECURE,
     CONFIG,
     JSON,
 };
@@ -79,6 +84,12 @@ static const weir_command_option top_options[] = {
     JSON,
 };
 static const weir_command_option json_options[] = {JSON};
+static const weir_command_option show_options[] = {ALLOW_LIST, CONFIG, JSON};
+static const weir_command_option allow_options[] = {
+    ALLOW_LIST,
+    OPTION("label", 0, "TEXT", "whose key it is, for people"),
+    CONFIG,
+};
 static const weir_command_option config_options[] = {
     CONFIG,
     OPTION("output", 'o', "text|json|yaml", "how keys are printed"),
@@ -122,6 +133,17 @@ static const weir_command commands[] = {
     {"context", "[show | use ENDPOINT | clear]",
      "Show or choose the cluster that commands talk to.", NULL, OPTIONS(json_options), 0, 2,
      "show use clear", false, weir_verb_context},
+    {"keys new", "FILE", "Make a key: the pair goes into FILE, its public half to stdout.",
+     "A process uses it when security.key-file names FILE. Nobody but its owner may read FILE.",
+     OPTIONS(json_options), 1, 1, NULL, false, weir_verb_keys_new},
+    {"keys show", "[FILE]", "Show the public half of a key, or the list of allowed keys.", NULL,
+     OPTIONS(show_options), 0, 1, NULL, false, weir_verb_keys_show},
+    {"keys allow", "ROLE KEY", "Add a key to the list of allowed keys.",
+     "ROLE is dispatcher, jobmanager, taskmanager or client. KEY is what weir keys new printed, or "
+     "a\nkey's file. The list is the same on every host; running processes see a changed one at "
+     "once.",
+     OPTIONS(allow_options), 2, 2, "dispatcher jobmanager taskmanager client", false,
+     weir_verb_keys_allow},
     {"config", "[KEY]",
      "Show every configuration key: its meaning, its value and where that is from.", NULL,
      OPTIONS(config_options), 0, 1, "", false, weir_verb_config},

@@ -82,6 +82,8 @@ static int load_options(const weir_arguments *arguments, weir_config *config, we
         strncat(origin, shorthands[i].option, sizeof origin - 3);
         rc = set(config, shorthands[i].key, value, origin, &problems);
     }
+    if (rc == 0 && weir_arguments_has(arguments, "insecure"))
+        rc = set(config, "security.insecure", "true", "--insecure", &problems);
     if (rc == 0)
         rc = weir_buffer_check(&problems);
     if (rc != 0)

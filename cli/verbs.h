@@ -27,6 +27,10 @@ int weir_verb_logs(const weir_arguments *arguments);
 int weir_verb_top(const weir_arguments *arguments);
 /* context_verb.c */
 int weir_verb_context(const weir_arguments *arguments);
+/* keys.c */
+int weir_verb_keys_new(const weir_arguments *arguments);
+int weir_verb_keys_show(const weir_arguments *arguments);
+int weir_verb_keys_allow(const weir_arguments *arguments);
 /* reference.c */
 int weir_verb_config(const weir_arguments *arguments);
 int weir_verb_connectors(const weir_arguments *arguments);
