@@ -206,10 +206,21 @@ static bool join_all(weir_local_cluster *cluster)
     int64_t until_ns = weir_clock_monotonic_ns() + (int64_t)STOP_MS * 1000000;
     struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
 
-    for (int i = 0; i < ROLES; i++)
-        if (cluster->roles[i].is_started &&
-            pthread_clockjoin_np(cluster->roles[i].thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+    for (int i = 0; i < ROLES; i++) {
+        role_thread *role = &cluster->roles[i];
+        int rc = 0;
+
+        if (!role->is_started)
+            continue;
+        pthread_mutex_lock(&cluster->lock);
+        while (!role->has_ended && rc == 0)
+            rc = pthread_cond_clockwait(&cluster->changed, &cluster->lock, CLOCK_MONOTONIC, &until);
+        bool has_ended = role->has_ended;
+        pthread_mutex_unlock(&cluster->lock);
+        if (!has_ended)
             return false;
+        pthread_join(role->thread, NULL); /* it does nothing more */
+    }
     return true;
 }
 

@@ -20,6 +20,13 @@ mkdir "$WORK/tmp"
 export WEIR_HOME=$WORK/home XDG_CACHE_HOME=$WORK/cache TMPDIR=$WORK/tmp
 unset WEIR_CONFIG
 for name in ${!WEIR_CONF_*}; do unset "$name"; done
+# Sanitizers map terabytes of address space, which the limit on a job's memory counts; crashes are for
+# our own handlers to tell.
+if [[ -n ${WEIR_SANITIZE:-} ]]; then
+    export WEIR_CONF_TASKMANAGER_MEMORY_TASK_SIZE=0
+    export ASAN_OPTIONS="${ASAN_OPTIONS:-}:handle_segv=0:handle_sigbus=0:handle_sigfpe=0"
+    export TSAN_OPTIONS="${TSAN_OPTIONS:-} handle_segv=0 handle_sigbus=0 handle_sigfpe=0"
+fi
 
 code=0          # of the last command
 last=           # the last command
@@ -83,9 +90,17 @@ is_alive() {
 }
 is_gone() { ! is_alive "$1"; }
 
+# What a sanitizer said in the log of a daemon or of a task runner that then went on, or was killed.
+expect_no_reports() {
+    local logs=("$WORK"/*/log/*.log)
+    [[ ${#logs[@]} = 0 ]] || ! grep -qE 'ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error: ' "${logs[@]}" ||
+        fail 'a sanitizer complains in a log'
+}
+
 clean_up() {
     local rc=$? pid
     trap - EXIT
+    [[ $rc != 0 || -z ${WEIR_SANITIZE:-} ]] || (expect_no_reports) || rc=1
     [[ $rc = 0 ]] || (fail "the script ended with $rc at: $BASH_COMMAND") || true
     for pid in $(own_processes) $(jobs -p); do kill -KILL "$pid" 2>/dev/null || true; done
     [[ $(type -t test_clean_up) != function ]] || test_clean_up || true
