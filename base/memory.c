@@ -12,11 +12,14 @@ enum { ALIGNMENT = 64 };
 
 /* Process-wide by contract: it stands for the process's memory running out. */
 static _Atomic uint64_t fail_countdown;
+static atomic_bool fail_for_good; /* then the countdown stays at 1 */
 
 static bool must_fail(void)
 {
     uint64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
     while (left != 0) {
+        if (left == 1 && atomic_load(&fail_for_good))
+            return true;
         if (atomic_compare_exchange_weak(&fail_countdown, &left, left - 1))
             return left == 1;
     }
@@ -25,7 +28,19 @@ static bool must_fail(void)
 
 void weir_memory_fail_at(uint64_t nth)
 {
+    atomic_store(&fail_for_good, false);
     atomic_store(&fail_countdown, nth);
+}
+
+void weir_memory_fail_from(uint64_t nth)
+{
+    atomic_store(&fail_for_good, true);
+    atomic_store(&fail_countdown, nth);
+}
+
+uint64_t weir_memory_fail_left(void)
+{
+    return atomic_load(&fail_countdown);
 }
 
 /* Sizes over PTRDIFF_MAX are a wrapped subtraction somewhere; no allocator may see them. Size 0

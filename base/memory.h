@@ -21,6 +21,9 @@ void *weir_alloc_aligned(size_t size) WEIR_MUST_CHECK;
 
 /* Test hook: the n-th allocation from now on fails (1 = the next); 0 switches it off. */
 void weir_memory_fail_at(uint64_t nth);
+void weir_memory_fail_from(uint64_t nth); /* the n-th and all that follow */
+/* As fail_at or fail_from would be told now to go on; 0: off, or the one failure has been. */
+uint64_t weir_memory_fail_left(void);
 
 #define WEIR_CLEANUP(function) __attribute__((cleanup(function)))
 #define WEIR_COUNT(array)      (sizeof(array) / sizeof((array)[0]))

@@ -22,7 +22,7 @@ typedef struct artifact_files {
     char *directory;
     int complete, incoming; /* descriptors of the two directories; -1: none */
     uint64_t max_size;
-    size_t parts;
+    size_t parts; /* as far as we know: an operation may fail and be done all the same */
 } artifact_files;
 
 static artifact_files *self_of(weir_artifact_store *store)
@@ -52,6 +52,25 @@ static bool size_of(int directory, const char *name, uint64_t *ret)
 
 /* ---- uploads ---- */
 
+static void part_is_gone(artifact_files *self)
+{
+    self->parts -= self->parts > 0 ? 1 : 0;
+}
+
+static int count_parts(artifact_files *self, weir_error *err);
+
+static int check_room(artifact_files *self, const char *digest, weir_error *err)
+{
+    if (self->parts < WEIR_ARTIFACT_PARTS_MAX)
+        return 0;
+    int rc = count_parts(self, err);
+    if (rc == 0 && self->parts >= WEIR_ARTIFACT_PARTS_MAX)
+        rc = weir_error_set(err, WEIR_ERESOURCES,
+                            "artifact %.12s: %d uploads are open already; try again later", digest,
+                            WEIR_ARTIFACT_PARTS_MAX);
+    return rc;
+}
+
 static int open_part(artifact_files *self, const char *digest, int *ret_fd, uint64_t *ret_size,
                      weir_error *err)
 {
@@ -60,10 +79,9 @@ static int open_part(artifact_files *self, const char *digest, int *ret_fd, uint
     part_name(digest, name);
     int fd = openat(self->incoming, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) {
-        if (self->parts >= WEIR_ARTIFACT_PARTS_MAX)
-            return weir_error_set(err, WEIR_ERESOURCES,
-                                  "artifact %.12s: %d uploads are open already; try again later",
-                                  digest, WEIR_ARTIFACT_PARTS_MAX);
+        int rc = check_room(self, digest, err);
+        if (rc != 0)
+            return rc;
         fd = openat(self->incoming, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd >= 0)
             self->parts++;
@@ -122,27 +140,45 @@ static int digest_file(artifact_files *self, const char *digest, int fd, bool *r
     return rc;
 }
 
-static int finish(artifact_files *self, const char *digest, int fd, weir_error *err)
+static void discard_part(artifact_files *self, const char *digest)
 {
     char name[PART_NAME];
+    if (unlinkat(self->incoming, part_name(digest, name), 0) == 0)
+        part_is_gone(self);
+}
+
+/* A sync that fails says once that pages are lost; one that comes later says that all is well. So
+ * what was to be synced goes, and the upload begins again. */
+static int put_in_place(artifact_files *self, const char *digest, int fd, weir_error *err)
+{
+    char name[PART_NAME];
+    if (fsync(fd) != 0) {
+        int rc = failed(self, digest, "cannot be synced to disk", err);
+        discard_part(self, digest);
+        return rc;
+    }
+    if (renameat(self->incoming, part_name(digest, name), self->complete, digest) != 0)
+        return failed(self, digest, "cannot be put in place", err);
+    part_is_gone(self);
+    if (fsync(self->complete) != 0) {
+        int rc = failed(self, digest, "cannot be synced to disk", err);
+        unlinkat(self->complete, digest, 0);
+        return rc;
+    }
+    return 0;
+}
+
+static int finish(artifact_files *self, const char *digest, int fd, weir_error *err)
+{
     bool same = false;
-    part_name(digest, name);
     int rc = digest_file(self, digest, fd, &same, err);
     if (rc != 0)
         return rc;
     if (!same) {
-        if (unlinkat(self->incoming, name, 0) == 0)
-            self->parts--;
+        discard_part(self, digest);
         return weir_artifact_mismatch(digest, err);
     }
-    if (fsync(fd) != 0)
-        return failed(self, digest, "cannot be synced to disk", err);
-    if (renameat(self->incoming, name, self->complete, digest) != 0)
-        return failed(self, digest, "cannot be put in place", err);
-    self->parts--;
-    if (fsync(self->complete) != 0)
-        return failed(self, digest, "cannot be synced to disk", err);
-    return 0;
+    return put_in_place(self, digest, fd, err);
 }
 
 static int files_append(weir_artifact_store *store, const char *digest, uint64_t offset,
@@ -238,7 +274,7 @@ static int files_remove(weir_artifact_store *store, const char *digest, weir_err
     if (unlinkat(self->complete, digest, 0) != 0 && errno != ENOENT)
         return failed(self, digest, "cannot be removed", err);
     if (unlinkat(self->incoming, part_name(digest, name), 0) == 0)
-        self->parts--;
+        part_is_gone(self);
     else if (errno != ENOENT)
         return failed(self, digest, "cannot be removed", err);
     return 0;
@@ -275,6 +311,21 @@ static int files_list(weir_artifact_store *store, void (*visit)(void *data, cons
     return rc != 0 ? rc : list_directory(self, self->incoming, PART, visit, data, err);
 }
 
+static void count_part(void *data, const char *digest)
+{
+    (void)digest;
+    ++*(size_t *)data;
+}
+
+static int count_parts(artifact_files *self, weir_error *err)
+{
+    size_t count = 0;
+    int rc = list_directory(self, self->incoming, PART, count_part, &count, err);
+    if (rc == 0)
+        self->parts = count;
+    return rc;
+}
+
 /* ---- opening and closing ---- */
 
 static void files_close(weir_artifact_store *store)
@@ -286,12 +337,6 @@ static void files_close(weir_artifact_store *store)
         close(self->incoming);
     weir_free(self->directory);
     weir_free(self);
-}
-
-static void count_part(void *data, const char *digest)
-{
-    (void)digest;
-    ++*(size_t *)data;
 }
 
 static int open_directories(artifact_files *self, weir_error *err)
@@ -307,7 +352,7 @@ static int open_directories(artifact_files *self, weir_error *err)
             rc = weir_error_errno(err, errno, "%s: cannot be opened", incoming);
     }
     weir_free(incoming);
-    return rc != 0 ? rc : list_directory(self, self->incoming, PART, count_part, &self->parts, err);
+    return rc != 0 ? rc : count_parts(self, err);
 }
 
 int weir_artifact_files_open(const char *directory, uint64_t max_size, weir_artifact_store **ret,

@@ -90,13 +90,13 @@ int weir_artifact_cache_store(const char *directory, const char *digest, uint64_
     if (rc < 0 || offset + size < total)
         return rc;
     rc = check_digest(part, digest, total, err);
+    if (rc == 0)
+        rc = sync_file(part,
+                       err); /* pages that it could not write are lost: the next sync is silent */
     if (rc < 0) {
         unlink(part);
         return rc;
     }
-    rc = sync_file(part, err);
-    if (rc < 0)
-        return rc;
     if (rename(part, path) < 0)
         return weir_error_errno(err, errno, "%s", path);
     return 0;

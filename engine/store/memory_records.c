@@ -169,7 +169,9 @@ static int memory_get(weir_records *records, const char *table, const char *key,
     if (entry->size > 0)
         weir_buffer_append(out, entry->bytes, entry->size);
     *ret_version = entry->version;
-    return weir_buffer_check(out);
+    return weir_buffer_check(out) == 0
+               ? 0
+               : weir_error_set(err, WEIR_ENO_MEMORY, "record store: out of memory");
 }
 
 static int memory_iterate(weir_records *records, const char *table, weir_records_visit visit,

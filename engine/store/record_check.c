@@ -2,6 +2,7 @@
 #include "store/record_check.h"
 
 #include "base/memory.h"
+#include "store/record_pages.h"
 #include "store/record_value.h"
 
 #include <errno.h>
@@ -11,12 +12,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { SECONDS_MAX = 600 }; /* a loop between damaged pages must end */
+enum { EXIT_REPORTED, EXIT_DAMAGED, EXIT_UNREPORTED };
 
 static void store64(uint8_t *at, uint64_t value)
 {
@@ -52,10 +55,21 @@ int weir_record_facts_unpack(const void *bytes, size_t size, weir_record_facts *
 
 /* ---- in the child ---- */
 
+/* What the system says is of the moment, and no damage; LMDB's own codes are negative. */
 static int lmdb_failed(int rc, const char *what, weir_error *err)
 {
-    return weir_error_set(err, rc == ENOMEM ? WEIR_ENO_MEMORY : WEIR_ECORRUPT, "%s: %s", what,
-                          mdb_strerror(rc));
+    if (rc > 0)
+        return weir_error_errno(err, rc, "%s", what);
+    return weir_error_set(err, WEIR_ECORRUPT, "%s: %s", what, mdb_strerror(rc));
+}
+
+/* LMDB takes an empty file for one that is to be made. */
+static int check_not_empty(const char *path, weir_error *err)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return weir_error_errno(err, errno, "it cannot be looked at");
+    return status.st_size > 0 ? 0 : weir_error_set(err, WEIR_ECORRUPT, "it is empty");
 }
 
 /* A file that is shorter than its pages would be a SIGBUS. Only the two meta pages are read here,
@@ -65,8 +79,11 @@ static int check_size(MDB_env *env, const char *path, weir_error *err)
     MDB_envinfo info;
     MDB_stat stat_of;
     struct stat status;
-    if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat_of) != 0)
-        return weir_error_set(err, WEIR_ECORRUPT, "its first pages cannot be read");
+    int rc = mdb_env_info(env, &info);
+    if (rc == 0)
+        rc = mdb_env_stat(env, &stat_of);
+    if (rc != 0)
+        return lmdb_failed(rc, "its first pages cannot be read", err);
     if (stat(path, &status) != 0)
         return weir_error_errno(err, errno, "it cannot be looked at");
     uint64_t needed = ((uint64_t)info.me_last_pgno + 1) * stat_of.ms_psize;
@@ -74,28 +91,6 @@ static int check_size(MDB_env *env, const char *path, weir_error *err)
         return weir_error_set(err, WEIR_ECORRUPT, "it is cut: %lld bytes of %llu",
                               (long long)status.st_size, (unsigned long long)needed);
     return 0;
-}
-
-/* The list of free pages: a damaged one would harm the next commit. Values are lists of page
- * numbers, the first their count. */
-static int check_free_pages(MDB_txn *txn, weir_error *err)
-{
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    int rc = mdb_cursor_open(txn, 0, &cursor);
-    if (rc != 0)
-        return lmdb_failed(rc, "its free pages cannot be read", err);
-    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        size_t count;
-        if (key.mv_size != sizeof count || value.mv_size < sizeof count)
-            break;
-        memcpy(&count, value.mv_data, sizeof count);
-        if (count > value.mv_size / sizeof count - 1)
-            break;
-    }
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0
-                              : weir_error_set(err, WEIR_ECORRUPT, "its free pages are damaged");
 }
 
 static int check_value(const MDB_val *key, const MDB_val *value, const weir_id *id,
@@ -151,7 +146,21 @@ static int check_values(MDB_txn *txn, const weir_id *id, weir_error *err)
         return weir_error_set(err, WEIR_ECORRUPT, "values are missing: %llu of %llu were found",
                               (unsigned long long)(found ? count - 1 : count),
                               (unsigned long long)facts.count);
+    /* Every commit of LMDB is a group of ours. A damaged number makes it take an older state. */
+    if (facts.generation != mdb_txn_id(txn))
+        return weir_error_set(err, WEIR_ECORRUPT, "its first pages disagree: %llu is not %llu",
+                              (unsigned long long)mdb_txn_id(txn),
+                              (unsigned long long)facts.generation);
     return 0;
+}
+
+static int check_pages(MDB_env *env, MDB_txn *txn, const char *path, weir_error *err)
+{
+    MDB_stat stat_of;
+    int rc = mdb_env_stat(env, &stat_of);
+    if (rc != 0)
+        return lmdb_failed(rc, "its first pages cannot be read", err);
+    return weir_record_pages_check(path, stat_of.ms_psize, mdb_txn_id(txn), err);
 }
 
 /* LMDB's own assertions speak to stderr before they abort; the parent's report says it better. */
@@ -159,7 +168,7 @@ _Noreturn static void assertion_failed(MDB_env *env, const char *text)
 {
     (void)env;
     (void)text;
-    _exit(1);
+    _exit(EXIT_DAMAGED);
 }
 
 static int check_in_child(const char *directory, const char *path, const weir_id *id,
@@ -167,6 +176,9 @@ static int check_in_child(const char *directory, const char *path, const weir_id
 {
     MDB_env *env = NULL;
     MDB_txn *txn = NULL;
+    int failure = check_not_empty(path, err);
+    if (failure != 0)
+        return failure;
     int rc = mdb_env_create(&env);
     if (rc == 0)
         rc = mdb_env_set_assert(env, assertion_failed);
@@ -176,11 +188,11 @@ static int check_in_child(const char *directory, const char *path, const weir_id
         mdb_env_close(env);
         return lmdb_failed(rc, "it cannot be opened", err);
     }
-    int failure = check_size(env, path, err);
+    failure = check_size(env, path, err);
     if (failure == 0 && (rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn)) != 0)
         failure = lmdb_failed(rc, "it cannot be read", err);
     if (failure == 0)
-        failure = check_free_pages(txn, err);
+        failure = check_pages(env, txn, path, err);
     if (failure == 0)
         failure = check_values(txn, id, err);
     mdb_txn_abort(txn);
@@ -188,10 +200,23 @@ static int check_in_child(const char *directory, const char *path, const weir_id
     return failure;
 }
 
-_Noreturn static void child(int report, const char *directory, const char *path, const weir_id *id)
+/* A child that outlives its parent would keep the parent's lock on the store, and its sockets. */
+static void leave_parent(int report, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_UNREPORTED);
+    if (report > 3)
+        close_range(3, (unsigned)report - 1, 0);
+    close_range((unsigned)report + 1, ~0U, 0);
+}
+
+_Noreturn static void child(int report, pid_t parent, const char *directory, const char *path,
+                            const weir_id *id)
 {
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM};
     sigset_t none;
+    leave_parent(report, parent);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (size_t i = 0; i < WEIR_COUNT(fatal); i++)
@@ -203,29 +228,41 @@ _Noreturn static void child(int report, const char *directory, const char *path,
     /* One write below PIPE_BUF: the parent gets all of it or nothing. */
     _Static_assert(sizeof failure <= 4096, "a report is one atomic write");
     ssize_t written = write(report, &failure, sizeof failure);
-    _exit(written == (ssize_t)sizeof failure ? 0 : 1);
+    _exit(written == (ssize_t)sizeof failure ? EXIT_REPORTED : EXIT_UNREPORTED);
 }
 
 /* ---- in the parent ---- */
 
-static int wait_for(pid_t pid, int report, weir_error *ret_failure, weir_error *err)
+/* The child's verdict; 0: the store is whole. Whoever kills the child says nothing about the store.
+ */
+static int wait_for(pid_t pid, int report, weir_error *ret_failure)
 {
+    weir_error said = WEIR_ERROR_INIT;
     ssize_t size;
     int status;
     do {
-        size = read(report, ret_failure, sizeof *ret_failure);
+        size = read(report, &said, sizeof said);
     } while (size < 0 && errno == EINTR);
+    int read_errno = size < 0 ? errno : 0;
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR)
-            return weir_error_errno(err, errno, "the check of the record store was lost");
+            return weir_error_errno(ret_failure, errno, "the process that reads it was lost");
     }
+    if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM))
+        return weir_error_set(ret_failure, WEIR_EIO,
+                              "the process that reads it was killed (%s); start again",
+                              strsignal(WTERMSIG(status)));
     if (WIFSIGNALED(status))
         return weir_error_set(ret_failure, WEIR_ECORRUPT,
                               "its pages are damaged: reading it ends in %s",
                               strsignal(WTERMSIG(status)));
-    if (size != (ssize_t)sizeof *ret_failure || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (WEXITSTATUS(status) == EXIT_DAMAGED)
         return weir_error_set(ret_failure, WEIR_ECORRUPT,
                               "its pages are damaged: reading it fails");
+    if (size != (ssize_t)sizeof said || WEXITSTATUS(status) != EXIT_REPORTED)
+        return weir_error_errno(ret_failure, read_errno != 0 ? read_errno : EIO,
+                                "the process that reads it could not say what it found");
+    *ret_failure = said;
     ret_failure->text[sizeof ret_failure->text - 1] = '\0';
     return ret_failure->code;
 }
@@ -255,14 +292,15 @@ int weir_record_check(const char *directory, const weir_id *id, weir_error *err)
         weir_free(path);
         return rc;
     }
+    const pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        child(ends[1], directory, path, id);
+        child(ends[1], parent, directory, path, id);
     close(ends[1]);
     if (pid < 0)
         rc = weir_error_errno(err, errno, "%s: cannot be checked", path);
-    else if (wait_for(pid, ends[0], &failure, err) != 0)
-        rc = failure.code != 0 ? refuse(path, directory, &failure, err) : WEIR_EIO;
+    else if (wait_for(pid, ends[0], &failure) != 0)
+        rc = refuse(path, directory, &failure, err);
     close(ends[0]);
     weir_free(path);
     return rc;

@@ -32,6 +32,7 @@ typedef struct record_store {
     char *data; /* path of data.mdb */
     int owner;  /* locked file; -1: none */
     MDB_env *env;
+    bool unmapped; /* the environment lost its map: LMDB would crash */
     MDB_dbi dbi;
     uint64_t map_size, map_size_max;
     weir_record_group group;
@@ -193,6 +194,7 @@ static int try_commit(record_store *self, int *ret_code, weir_error *err)
     return rc;
 }
 
+/* LMDB gives the old map back before it asks for a new one, and has none when that fails. */
 static int grow(record_store *self)
 {
     if (self->map_size >= self->map_size_max)
@@ -203,21 +205,52 @@ static int grow(record_store *self)
     int rc = mdb_env_set_mapsize(self->env, size);
     if (rc == 0)
         self->map_size = size;
+    self->unmapped = rc != 0;
     return rc;
+}
+
+static int check_mapped(const record_store *self, weir_error *err)
+{
+    if (!self->unmapped)
+        return 0;
+    return weir_error_set(err, WEIR_EIO,
+                          "%s: could not be mapped into memory when it had to grow; restart the "
+                          "process",
+                          self->data);
+}
+
+/* A commit that fails at its last page, the one that makes it count, leaves an environment that
+ * does nothing any more: then only a new open tells whether it was kept, whatever the reason was.
+ */
+static bool is_broken(const record_store *self)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn);
+    if (rc == 0)
+        mdb_txn_abort(txn);
+    return rc == MDB_PANIC;
 }
 
 static int write_group(record_store *self, weir_error *err)
 {
-    int code = 0;
-    int rc;
-    while ((rc = try_commit(self, &code, err)) == MDB_MAP_FULL) {
+    int code = check_mapped(self, err);
+    int rc = 0;
+    while (code == 0 && (rc = try_commit(self, &code, err)) == MDB_MAP_FULL) {
         rc = grow(self);
         if (rc != 0)
             break;
     }
-    if (code != 0)
+    if (code != 0 || rc == 0)
         return code;
-    return rc == 0 ? 0 : lmdb_failed(self, rc, "cannot be written", err);
+    if (self->unmapped)
+        return weir_error_set(err, WEIR_EIO, "%s: cannot grow; %s; restart the process", self->data,
+                              mdb_strerror(rc));
+    if (rc != MDB_PANIC && is_broken(self))
+        return weir_error_set(err, WEIR_EIO,
+                              "%s: a write failed half way; %s; restart the process, which checks "
+                              "the file",
+                              self->data, mdb_strerror(rc));
+    return lmdb_failed(self, rc, "cannot be written", err);
 }
 
 static int store_commit(weir_records *records, weir_error *err)
@@ -239,8 +272,10 @@ static void store_abort(weir_records *records)
 
 /* ---- reading ---- */
 
-static int damaged(const record_store *self, const weir_error *failure, weir_error *err)
+static int cannot_unseal(const record_store *self, const weir_error *failure, weir_error *err)
 {
+    if (failure->code == WEIR_ENO_MEMORY)
+        return weir_error_set(err, WEIR_ENO_MEMORY, "%s: out of memory", self->data);
     return weir_error_set(
         err, failure->code,
         "%s: the record store is damaged; %s; stop the process and put back a copy "
@@ -257,6 +292,8 @@ static int store_get(weir_records *records, const char *table, const char *key,
     weir_error failure = WEIR_ERROR_INIT;
     weir_buffer_clear(out);
     int code = weir_record_group_check_closed(&self->group, err);
+    if (code == 0)
+        code = check_mapped(self, err);
     if (code == 0)
         code = weir_record_key(table, key, &full, err);
     if (code != 0)
@@ -276,12 +313,14 @@ static int store_get(weir_records *records, const char *table, const char *key,
         code = lmdb_failed(self, rc, "cannot be read", err);
     else if (weir_record_unseal(full, name.mv_size, value.mv_data, value.mv_size, ret_version,
                                 &payload, &size, &failure) != 0)
-        code = damaged(self, &failure, err);
+        code = cannot_unseal(self, &failure, err);
+    else if (weir_buffer_reserve(out, size) != 0)
+        code = weir_error_set(err, WEIR_ENO_MEMORY, "%s: out of memory", self->data);
     else
         weir_buffer_append(out, payload, size);
     mdb_txn_abort(txn);
     weir_free(full);
-    return code != 0 ? code : weir_buffer_check(out);
+    return code;
 }
 
 /* One value of an iteration; its key is "table/..." and at most WEIR_RECORD_KEY_MAX bytes. */
@@ -295,7 +334,7 @@ static int visit_value(const record_store *self, const MDB_val *name, const MDB_
     size_t size;
     if (weir_record_unseal(name->mv_data, name->mv_size, value->mv_data, value->mv_size, &version,
                            &payload, &size, &failure) != 0)
-        return damaged(self, &failure, err);
+        return cannot_unseal(self, &failure, err);
     memcpy(key, (const char *)name->mv_data + prefix, name->mv_size - prefix);
     key[name->mv_size - prefix] = '\0';
     return visit(data, key, version, payload, size, err);
@@ -325,6 +364,8 @@ static int store_iterate(weir_records *records, const char *table, weir_records_
     MDB_txn *txn = NULL;
     MDB_cursor *cursor = NULL;
     int code = weir_record_group_check_closed(&self->group, err);
+    if (code == 0)
+        code = check_mapped(self, err);
     if (code != 0)
         return code;
     char *prefix = weir_asprintf("%s/", table);
@@ -475,39 +516,56 @@ static int load_facts(record_store *self, weir_error *err)
     if (rc != 0)
         code = lmdb_failed(self, rc, "cannot be read", err);
     else if (weir_record_unseal(name.mv_data, name.mv_size, value.mv_data, value.mv_size, &version,
-                                &payload, &size, &failure) != 0 ||
-             weir_record_facts_unpack(payload, size, &self->facts) != 0)
+                                &payload, &size, &failure) != 0)
+        code = cannot_unseal(self, &failure, err);
+    else if (weir_record_facts_unpack(payload, size, &self->facts) != 0)
         code =
             weir_error_set(err, WEIR_ECORRUPT, "%s: the store's own value is damaged", self->data);
     mdb_txn_abort(txn);
     return code;
 }
 
+/* Absent is what the system says is absent; anything else might be there. */
+static int look_for(const char *path, bool *ret_there, weir_error *err)
+{
+    struct stat status;
+    *ret_there = stat(path, &status) == 0;
+    return *ret_there || errno == ENOENT
+               ? 0
+               : weir_error_errno(err, errno, "%s: cannot be looked at", path);
+}
+
+static int make_store(record_store *self, const char *format, weir_error *err)
+{
+    int rc = start_anew(self, format, err);
+    if (rc == 0)
+        rc = open_environment(self, err);
+    if (rc == 0) {
+        self->group.open = true; /* an empty group writes the store's own value */
+        rc = write_group(self, err);
+        weir_record_group_end(&self->group);
+    }
+    return rc != 0 ? rc : write_format(self, format, FORMAT_READY, err);
+}
+
 static int open_files(record_store *self, const char *format, weir_error *err)
 {
-    bool ready = false;
-    bool has_format = weir_file_exists(format);
-    if (!has_format && weir_file_exists(self->data))
-        return weir_error_set(
-            err, WEIR_ECORRUPT,
-            "%s: is missing beside data.mdb; put back a copy of %s from a backup, "
-            "or move the directory away to start without its jobs",
-            format, self->directory);
-    int rc = has_format ? read_format(self, format, &ready, err) : 0;
+    bool ready = false, has_format = false, has_data = false;
+    int rc = look_for(format, &has_format, err);
+    if (rc == 0)
+        rc = look_for(self->data, &has_data, err);
+    if (rc == 0 && !has_format && has_data)
+        rc = weir_error_set(err, WEIR_ECORRUPT,
+                            "%s: is missing beside data.mdb; put back a copy of %s from a backup, "
+                            "or move the directory away to start without its jobs",
+                            format, self->directory);
+    if (rc == 0 && has_format)
+        rc = read_format(self, format, &ready, err);
     if (rc != 0)
         return rc;
-    if (!ready) {
-        rc = start_anew(self, format, err);
-        if (rc == 0)
-            rc = open_environment(self, err);
-        if (rc == 0) {
-            self->group.open = true; /* an empty group writes the store's own value */
-            rc = write_group(self, err);
-            weir_record_group_end(&self->group);
-        }
-        return rc != 0 ? rc : write_format(self, format, FORMAT_READY, err);
-    }
-    if (!weir_file_exists(self->data))
+    if (!ready)
+        return make_store(self, format, err);
+    if (!has_data)
         return weir_error_set(err, WEIR_ECORRUPT,
                               "%s: is missing; put back a copy of %s from a backup, or move the "
                               "directory away to start without its jobs",

@@ -89,6 +89,26 @@ static void exactly_the_nth_fails(void **state)
     weir_free(block);
 }
 
+static void all_from_the_nth_on_fail(void **state)
+{
+    (void)state;
+    weir_memory_fail_from(3);
+    for (uint64_t i = 1; i <= 5; i++) {
+        assert_int_equal(weir_memory_fail_left(), i < 3 ? 4 - i : 1);
+        void *block = weir_alloc(1);
+        assert_true((block == NULL) == (i >= 3));
+        weir_free(block);
+    }
+    weir_memory_fail_at(2);
+    assert_int_equal(weir_memory_fail_left(), 2);
+    weir_free(weir_alloc(1));
+    assert_null(weir_alloc(1));
+    assert_int_equal(weir_memory_fail_left(), 0);
+    void *block = weir_alloc(1);
+    assert_non_null(block);
+    weir_free(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +117,7 @@ int main(void)
         cmocka_unit_test(calloc_zeroes_and_aligned_aligns),
         cmocka_unit_test(text_copies),
         cmocka_unit_test(exactly_the_nth_fails),
+        cmocka_unit_test(all_from_the_nth_on_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

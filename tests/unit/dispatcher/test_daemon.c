@@ -106,7 +106,7 @@ static void client_start(void *actor, weir_context *context)
 {
     client *self = actor;
     weir_error err = WEIR_ERROR_INIT;
-    assert_int_equal(weir_context_connect(context, "dispatcher", self->endpoint, &err), 0);
+    assert_int_equal(weir_context_connect(context, "dispatcher", self->endpoint, 0, &err), 0);
     weir_context_request(context, (weir_address){"dispatcher", "dispatcher"}, self->question, 20000,
                          on_reply, NULL);
 }

@@ -257,6 +257,30 @@ static void test_jobs_go_on_over_a_restart(void **state)
     end_world(w);
 }
 
+/* One of two is back first: it is no reason to give up the jobs of the other. */
+static void test_jobs_of_two_jobmanagers_go_on(void **state)
+{
+    (void)state;
+    world *w = new_world(5);
+    start_dispatcher(w);
+    puppet *client = add_member(w, "client", 0);
+    puppet *first = add_member(w, "jobmanager", 0);
+    puppet *second = add_member(w, "jobmanager", 0);
+    submit(client, job_id(1), "a");
+    run_for(w, SECOND_US);
+    assert_true(puppet_has(first, job_id(1)));
+    weir_simulator_pause(w->simulator, first->node, 2 * SECOND_US);
+    restart_dispatcher(w);
+    run_for(w, SECOND_US);
+    assert_true(second->registered);
+    assert_state(client, "a", "RECONCILING");
+    run_for(w, 10 * SECOND_US);
+    report(first, job_id(1), "RUNNING", 6, 10);
+    assert_state(client, "a", "RUNNING");
+    assert_int_equal(first->starts + second->starts, 1);
+    end_world(w);
+}
+
 static void test_lost_jobmanager(void **state)
 {
     (void)state;
@@ -289,7 +313,7 @@ static void test_lost_jobmanager(void **state)
     weir_simulator_kill(w->simulator, second->node);
     restart_dispatcher(w);
     add_member(w, "jobmanager", 0);
-    run_for(w, SECOND_US / 2);
+    run_for(w, 7 * SECOND_US);
     assert_state(client, "c", "FAILED");
     end_world(w);
 }
@@ -440,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_random_kills_lose_nothing),
         cmocka_unit_test(test_terminal_stays_terminal),
         cmocka_unit_test(test_jobs_go_on_over_a_restart),
+        cmocka_unit_test(test_jobs_of_two_jobmanagers_go_on),
         cmocka_unit_test(test_lost_jobmanager),
         cmocka_unit_test(test_missing_jobmanager_is_given_up),
         cmocka_unit_test(test_start_refused),

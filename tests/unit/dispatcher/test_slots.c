@@ -285,6 +285,38 @@ static void test_restart_relearns_who_holds_slots(void **state)
     end_world(c.w);
 }
 
+static void register_now(void *data)
+{
+    puppet *of = data;
+    do_register(of, weir_node_context(weir_simulated_node_get(of->node), "agent"));
+}
+
+/* What an agent said before it heard of an order, and is heard after it was carried out, says
+ * nothing about it: messages overtake each other when a connection is made anew. */
+static void test_a_late_registration_takes_no_slots_away(void **state)
+{
+    (void)state;
+    cluster c = new_cluster(8);
+    puppet *agent = add_member(c.w, "taskmanager", 4);
+    const char *a = new_job(&c, "a");
+    answer to = request(&c, a, 3);
+    forget(&to);
+    uint64_t order = agent->order;
+    assert_true(order > 0);
+    agent->njobs = 0; /* as it was when it said so */
+    agent->order = order - 1;
+    assert_int_equal(weir_simulator_schedule(c.w->simulator, agent->node, 0, register_now, agent),
+                     0);
+    run_for(c.w, SECOND_US);
+    assert_int_equal(free_in_books(&c, agent->process), 1);
+    agent->order = order; /* now it knew of it, and the job is gone nevertheless */
+    assert_int_equal(weir_simulator_schedule(c.w->simulator, agent->node, 0, register_now, agent),
+                     0);
+    run_for(c.w, SECOND_US);
+    assert_int_equal(free_in_books(&c, agent->process), 4);
+    end_world(c.w);
+}
+
 /* Slots of a job that is not known: back, as soon as nobody can be running it any more. */
 static void test_slots_of_unknown_jobs(void **state)
 {
@@ -468,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_refusing_agents),
         cmocka_unit_test(test_agent_dies_while_it_is_asked),
         cmocka_unit_test(test_restart_relearns_who_holds_slots),
+        cmocka_unit_test(test_a_late_registration_takes_no_slots_away),
         cmocka_unit_test(test_slots_of_unknown_jobs),
         cmocka_unit_test(test_job_of_other_records),
         cmocka_unit_test(test_grace_after_a_restart),

@@ -43,7 +43,7 @@ typedef struct puppet {
     int ignore;           /* so many AllocateSlots are not answered */
     bool silent_register; /* does not register by itself */
     bool registered, peer_up;
-    uint64_t epoch;
+    uint64_t epoch, order; /* order: of the last AllocateSlots */
     uint64_t cancels, frees, allocates, shutdowns;
     char last_cancelled[33];
 } puppet;
@@ -167,6 +167,7 @@ static void on_allocate(puppet *of, weir_context *context, const weir_envelope *
     assert_false(puppet_has(of, allocate->job));
     assert_in_range(allocate->count, 1, of->slots - puppet_used(of));
     puppet_add(of, allocate->job, allocate->count);
+    of->order = allocate->order;
     weir_context_reply_ack(context, &reply_to);
 }
 
@@ -255,6 +256,7 @@ static void fill_registration(puppet *of, Weir__Proto__Register *body, char **jo
     body->host = (char *)"host";
     body->pid = 4711;
     body->endpoint = (char *)"sim://of-puppet";
+    body->order = of->order;
     body->jobs = jobs;
     for (size_t i = 0; i < of->njobs; i++)
         jobs[i] = of->jobs[i];
@@ -296,7 +298,7 @@ static void puppet_start(void *actor, weir_context *context)
     (void)actor;
     weir_error err = WEIR_ERROR_INIT;
     if (strncmp(weir_context_actor(context), "job-", 4) != 0)
-        assert_int_equal(weir_context_connect(context, "dispatcher", ENDPOINT, &err), 0);
+        assert_int_equal(weir_context_connect(context, "dispatcher", ENDPOINT, 0, &err), 0);
 }
 
 static void puppet_destroy(void *actor)
