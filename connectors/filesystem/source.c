@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE    (1u << 20)
-#define TAIL_SIZE      (64u << 10) /* read at once behind the split's end, for its last line */
-#define FILLS_PER_CALL 8           /* a file of bad rows must not keep the slot */
+#define BUFFER_SIZE    (256u << 10) /* of one read: stays in the second-level cache */
+#define TAIL_SIZE      (64u << 10)  /* read at once behind the split's end, for its last line */
+#define FILLS_PER_CALL 8            /* a file of bad rows must not keep the slot */
 
 typedef struct file_reader {
     weir_reader base;

@@ -1,5 +1,6 @@
 #include "connectors/formats/calendar.h"
 
+#include "connectors/formats/digits.h"
 #include "connectors/formats/number.h"
 
 #include <string.h>
@@ -210,7 +211,8 @@ const char *weir_calendar_parse_timestamp(const char *text, size_t n, uint32_t p
                                           int64_t *ret)
 {
     cursor c = {text, text + n};
-    int64_t days, ns = 0, offset = 0, value, units = units_per_second(precision), rest;
+    int64_t days, ns = 0, offset = 0, units = units_per_second(precision);
+    __int128 value; /* the second of the earliest value begins before what 64 bits hold */
 
     if (read_common(&c, &days, &ns)) {
         if (!take_fraction(&c, &ns))
@@ -224,59 +226,105 @@ const char *weir_calendar_parse_timestamp(const char *text, size_t n, uint32_t p
         return not_a_timestamp;
     if (c.p != c.end)
         return not_a_timestamp;
-    rest = ns % INT64_C(1000000000) / (INT64_C(1000000000) / units);
-    if (__builtin_mul_overflow(days * 86400 + ns / INT64_C(1000000000) - offset, units, &value) ||
-        __builtin_add_overflow(value, rest, &value))
+    value = (__int128)(days * 86400 + ns / INT64_C(1000000000) - offset) * units +
+            ns % INT64_C(1000000000) / (INT64_C(1000000000) / units);
+    if (value < INT64_MIN || value > INT64_MAX)
         return "is out of range";
-    *ret = value;
+    *ret = (int64_t)value;
     return NULL;
 }
 
-static size_t put_two(unsigned value, char *out)
+/* 'YYYY-MM-DD hh:mm:ss', perhaps with a fraction of 1 to 8 digits, perhaps a Z. */
+bool weir_calendar_parse_near(const char *text, size_t n, uint32_t precision, bool zone,
+                              weir_calendar_near *near, int64_t *ret)
 {
-    out[0] = (char)('0' + value / 10 % 10);
-    out[1] = (char)('0' + value % 10);
+    static const uint32_t powers[] = {1,      10,      100,      1000,      10000,
+                                      100000, 1000000, 10000000, 100000000, 1000000000};
+    uint32_t hour, minute, second, fraction = 0, places;
+    uint64_t head, time;
+    uint16_t tail;
+    int64_t value;
+
+    if (zone && n > 0 && text[n - 1] == 'Z')
+        n--;
+    if (n < 19 || precision > 9 || (text[10] != ' ' && text[10] != 'T'))
+        return false;
+    memcpy(&head, text, sizeof head);
+    memcpy(&tail, text + 8, sizeof tail);
+    if (head != near->head || tail != near->tail || head == 0) {
+        cursor c = {text, text + 10};
+
+        if (!take_date(&c, &near->days) || c.p != c.end) {
+            near->head = 0;
+            return false;
+        }
+        near->head = head;
+        near->tail = tail;
+    }
+    time = weir_digits_load(text + 11) ^ weir_digits_load("00:00:00");
+    if ((time & UINT64_C(0x0000ff0000ff0000)) != 0 || !weir_digits_are_all(time))
+        return false;
+    time = time * 10 + (time >> 8);
+    hour = time & 0xff;
+    minute = (time >> 24) & 0xff;
+    second = (time >> 48) & 0xff;
+    if (hour > 23 || minute > 59 || second > 59)
+        return false;
+    places = (uint32_t)n - 20;
+    if (n == 19)
+        places = 0;
+    else if (places - 1 >= 8 || text[19] != '.' ||
+             !weir_digits_read(weir_digits_load(text + 20), places, &fraction))
+        return false;
+    value = near->days * 86400 + ((hour * 60 + minute) * 60 + second);
+    if (__builtin_mul_overflow(value, (int64_t)powers[precision], &value))
+        return false;
+    *ret = value + (places > precision ? (int64_t)(fraction / powers[places - precision])
+                                       : (int64_t)fraction * (int64_t)powers[precision - places]);
+    return true;
+}
+
+static inline size_t put_two(unsigned value, char *out)
+{
+    weir_digits_put_two(value % 100, out);
     return 2;
 }
 
 static size_t put_days(int64_t days, char *out)
 {
-    char digits[WEIR_NUMBER_MAX];
-    unsigned month, day;
+    unsigned month, day, digits;
+    uint64_t year_size;
     int64_t year;
-    size_t at = 0, size;
+    size_t at = 0;
 
     weir_calendar_civil(days, &year, &month, &day);
     if (year < 0)
         out[at++] = '-';
-    size = weir_number_format_int(year < 0 ? -year : year, digits);
-    for (; size + (at - (year < 0)) < 4; at++)
-        out[at] = '0';
-    memcpy(out + at, digits, size);
-    at += size;
+    year_size = year < 0 ? 0 - (uint64_t)year : (uint64_t)year;
+    digits = weir_digits_count(year_size);
+    digits = digits > 4 ? digits : 4;
+    weir_digits_put(year_size, digits, out + at);
+    at += digits;
     out[at++] = '-';
     at += put_two(month, out + at);
     out[at++] = '-';
     return at + put_two(day, out + at);
 }
 
-static size_t put_seconds(int64_t second, char *out)
+static inline size_t put_seconds(unsigned second, char *out)
 {
-    put_two((unsigned)(second / 3600), out);
+    put_two(second / 3600, out);
     out[2] = ':';
-    put_two((unsigned)(second / 60 % 60), out + 3);
+    put_two(second / 60 % 60, out + 3);
     out[5] = ':';
-    put_two((unsigned)(second % 60), out + 6);
+    put_two(second % 60, out + 6);
     return 8;
 }
 
-static size_t put_fraction(int64_t value, uint32_t digits, char *out)
+static inline size_t put_fraction(uint64_t value, uint32_t digits, char *out)
 {
     out[0] = '.';
-    for (uint32_t i = digits; i > 0; i--) {
-        out[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
+    weir_digits_put(value, digits, out + 1);
     return digits + 1;
 }
 
@@ -295,29 +343,56 @@ size_t weir_calendar_format_time(int32_t ms, char *out)
     return at;
 }
 
-size_t weir_calendar_format_timestamp(int64_t value, uint32_t precision, bool zone, char *out)
+/* Values of one day share its text; days are counted by the eras' arithmetic, which costs. */
+static inline size_t put_near_day(int64_t days, weir_calendar_day *near, char *out)
 {
-    uint32_t digits = precision < 9 ? precision : 9;
-    int64_t units = units_per_second(digits), rest = value % units, seconds = value / units;
-    int64_t days, second;
+    if (near->size == 0 || near->days != days) {
+        near->days = days;
+        near->size = (uint8_t)put_days(days, near->text);
+    }
+    memcpy(out, near->text, sizeof near->text);
+    return near->size;
+}
+
+/* Inlined with each precision: divisions by constants. */
+static inline __attribute__((always_inline)) size_t
+format_timestamp(int64_t value, int64_t units, uint32_t digits, weir_calendar_day *near, char *out)
+{
+    int64_t day_units = units * 86400, days = value / day_units, rest = value % day_units;
     size_t at;
 
     if (rest < 0) {
-        rest += units;
-        seconds--;
-    }
-    days = seconds / 86400;
-    second = seconds % 86400;
-    if (second < 0) {
-        second += 86400;
+        rest += day_units;
         days--;
     }
-    at = put_days(days, out);
+    at = put_near_day(days, near, out);
     out[at++] = ' ';
-    at += put_seconds(second, out + at);
+    at += put_seconds((unsigned)((uint64_t)rest / (uint64_t)units), out + at);
     if (digits > 0)
-        at += put_fraction(rest, digits, out + at);
+        at += put_fraction((uint64_t)rest % (uint64_t)units, digits, out + at);
+    return at;
+}
+
+size_t weir_calendar_format_timestamp_near(int64_t value, uint32_t precision, bool zone,
+                                           weir_calendar_day *near, char *out)
+{
+    uint32_t digits = precision < 9 ? precision : 9;
+    size_t at;
+
+    if (digits == 3)
+        at = format_timestamp(value, 1000, 3, near, out);
+    else if (digits == 6)
+        at = format_timestamp(value, 1000000, 6, near, out);
+    else
+        at = format_timestamp(value, units_per_second(digits), digits, near, out);
     if (zone)
         out[at++] = 'Z';
     return at;
+}
+
+size_t weir_calendar_format_timestamp(int64_t value, uint32_t precision, bool zone, char *out)
+{
+    weir_calendar_day near = {.size = 0};
+
+    return weir_calendar_format_timestamp_near(value, precision, zone, &near, out);
 }

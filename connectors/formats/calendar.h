@@ -23,9 +23,30 @@ const char *weir_calendar_parse_time(const char *text, size_t n, int32_t *ret);
 const char *weir_calendar_parse_timestamp(const char *text, size_t n, uint32_t precision, bool zone,
                                           int64_t *ret);
 
+/* The day of the value before: most timestamps of a column are of the same. {0} at first. */
+typedef struct weir_calendar_near {
+    uint64_t head; /* "YYYY-MM-" */
+    uint16_t tail; /* "DD" */
+    int64_t days;
+} weir_calendar_near;
+/* The usual shape of a timestamp, fast; 16 bytes behind the text must be readable. False: it has
+ * another shape or is none, weir_calendar_parse_timestamp tells; *ret is untouched then. */
+bool weir_calendar_parse_near(const char *text, size_t n, uint32_t precision, bool zone,
+                              weir_calendar_near *near, int64_t *ret);
+
 size_t weir_calendar_format_date(int32_t days, char *out);
 size_t weir_calendar_format_time(int32_t ms, char *out); /* milliseconds only when there are any */
 /* "2026-08-21 10:42:11.123", with `zone` a Z behind it. */
 size_t weir_calendar_format_timestamp(int64_t value, uint32_t precision, bool zone, char *out);
+
+/* The text of a day: for a column of timestamps, most of which are of the same day as the one
+ * before. {0} at first. */
+typedef struct weir_calendar_day {
+    int64_t days;
+    uint8_t size; /* 0: none yet */
+    char text[24];
+} weir_calendar_day;
+size_t weir_calendar_format_timestamp_near(int64_t value, uint32_t precision, bool zone,
+                                           weir_calendar_day *near, char *out);
 
 #endif

@@ -1,38 +1,20 @@
 #include "connectors/formats/csv_parser.h"
 
 #include "base/memory.h"
-#include "connectors/formats/calendar.h"
-#include "connectors/formats/number.h"
+#include "connectors/formats/csv_value.h"
 #include "connectors/formats/scan.h"
 #include "connectors/formats/text.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* A record is read as a whole before the builder sees any of it: a bad last field must not leave
  * the first ones behind. */
-typedef struct cell {
-    bool null;
-    const char *bytes; /* variable width */
-    size_t size;
-    union {
-        bool boolean;
-        int8_t i8;
-        int16_t i16;
-        int32_t i32;
-        int64_t i64;
-        float f32;
-        double f64;
-        weir_decimal decimal;
-    } value;
-} cell;
-
 struct weir_csv_parser {
     weir_schema *schema;
     const weir_schema_field *fields;
     uint32_t count;
     weir_format format;
-    cell *cells;
+    weir_csv_value *cells;
     char *scratch; /* unescaped fields of the present record */
     size_t scratch_size, scratch_capacity;
 };
@@ -70,74 +52,7 @@ void weir_csv_parser_destroy(weir_csv_parser **parser)
     *parser = NULL;
 }
 
-/* ---- values ---- */
-
-static const char *read_int(const weir_schema_field *field, const char *p, size_t n, cell *to)
-{
-    const char *problem;
-    int64_t value = 0;
-
-    switch (field->kind) {
-    case WEIR_KIND_tinyint:
-        problem = weir_number_parse_int(p, n, INT8_MIN, INT8_MAX, &value);
-        to->value.i8 = (int8_t)value;
-        return problem;
-    case WEIR_KIND_smallint:
-        problem = weir_number_parse_int(p, n, INT16_MIN, INT16_MAX, &value);
-        to->value.i16 = (int16_t)value;
-        return problem;
-    case WEIR_KIND_integer:
-    case WEIR_KIND_interval_months:
-        problem = weir_number_parse_int(p, n, INT32_MIN, INT32_MAX, &value);
-        to->value.i32 = (int32_t)value;
-        return problem;
-    default:
-        return weir_number_parse_int(p, n, INT64_MIN, INT64_MAX, &to->value.i64);
-    }
-}
-
-static const char *read_boolean(const char *p, size_t n, cell *to)
-{
-    bool yes = (n == 4 && memcmp(p, "true", 4) == 0) || (n == 1 && (*p == '1' || *p == 't'));
-    bool no = (n == 5 && memcmp(p, "false", 5) == 0) || (n == 1 && (*p == '0' || *p == 'f'));
-
-    if (!yes && !no) {
-        yes = n == 4 && strncasecmp(p, "true", 4) == 0;
-        no = n == 5 && strncasecmp(p, "false", 5) == 0;
-    }
-    to->value.boolean = yes;
-    return yes || no ? NULL : n == 0 ? "is empty" : "is neither true nor false";
-}
-
-static const char *read_scalar(const weir_schema_field *field, const char *p, size_t n, cell *to)
-{
-    while (n > 0 && (*p == ' ' || *p == '\t')) {
-        p++;
-        n--;
-    }
-    while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '\t'))
-        n--;
-    switch (field->kind) {
-    case WEIR_KIND_boolean:
-        return read_boolean(p, n, to);
-    case WEIR_KIND_float:
-        return weir_number_parse_float(p, n, &to->value.f32);
-    case WEIR_KIND_double:
-        return weir_number_parse_double(p, n, &to->value.f64);
-    case WEIR_KIND_decimal:
-        return weir_number_parse_decimal(p, n, field->precision, field->scale, &to->value.decimal);
-    case WEIR_KIND_date:
-        return weir_calendar_parse_date(p, n, &to->value.i32);
-    case WEIR_KIND_time:
-        return weir_calendar_parse_time(p, n, &to->value.i32);
-    case WEIR_KIND_timestamp:
-    case WEIR_KIND_timestamp_ltz:
-        return weir_calendar_parse_timestamp(
-            p, n, field->precision, field->kind == WEIR_KIND_timestamp_ltz, &to->value.i64);
-    default:
-        return read_int(field, p, n, to);
-    }
-}
+/* ---- records ---- */
 
 /* Room for the present record's unescaped fields and hex values. Each kind is shorter than the
  * record, and room for both is made at once: pointers into the scratch stay valid. */
@@ -155,51 +70,6 @@ static char *scratch_room(weir_csv_parser *parser, size_t record_size)
     }
     return parser->scratch + parser->scratch_size;
 }
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static const char *read_hex(const weir_schema_field *field, const char *p, size_t n, char *room,
-                            cell *to)
-{
-    if (n % 2 != 0)
-        return "is not hex";
-    for (size_t i = 0; i < n; i += 2) {
-        int high = hex_digit(p[i]), low = hex_digit(p[i + 1]);
-
-        if (high < 0 || low < 0)
-            return "is not hex";
-        room[i / 2] = (char)(high * 16 + low);
-    }
-    to->bytes = room;
-    to->size = n / 2;
-    if (field->kind == WEIR_KIND_binary && field->precision != 0 && to->size > field->precision)
-        return "is longer than its type allows";
-    return NULL;
-}
-
-static const char *read_text(const weir_schema_field *field, const char *p, size_t n, cell *to)
-{
-    to->bytes = p;
-    to->size = n;
-    if ((field->kind == WEIR_KIND_char || field->kind == WEIR_KIND_varchar) &&
-        n > field->precision) {
-        size_t characters = 0;
-
-        for (size_t i = 0; i < n; i++)
-            characters += ((unsigned char)p[i] & 0xc0) != 0x80;
-        if (characters > field->precision)
-            return "is longer than its type allows";
-    }
-    return NULL;
-}
-
-/* ---- records ---- */
 
 typedef struct raw_field {
     const char *p;
@@ -247,7 +117,7 @@ static const char *read_field(weir_csv_parser *parser, size_t size, uint32_t ind
                               const raw_field *raw)
 {
     const weir_schema_field *field = &parser->fields[index];
-    cell *to = &parser->cells[index];
+    weir_csv_value *to = &parser->cells[index];
     const char *problem;
     char *room;
 
@@ -256,13 +126,13 @@ static const char *read_field(weir_csv_parser *parser, size_t size, uint32_t ind
     if (to->null)
         return NULL;
     if (!weir_kind_is_variable(field->kind))
-        return read_scalar(field, raw->p, raw->n, to);
+        return weir_csv_read_scalar(field, raw->p, raw->n, to);
     if (!weir_text_is_binary(field->kind))
-        return read_text(field, raw->p, raw->n, to);
+        return weir_csv_read_text(field, raw->p, raw->n, to);
     room = scratch_room(parser, size);
     if (room == NULL)
         return no_memory;
-    problem = read_hex(field, raw->p, raw->n, room, to);
+    problem = weir_csv_read_hex(field, raw->p, raw->n, room, to);
     parser->scratch_size += to->size;
     return problem;
 }
@@ -314,7 +184,7 @@ int weir_csv_parser_row(weir_csv_parser *parser, const char *record, size_t size
         return 0;
     rc = parse_record(parser, record, size, ret_problem);
     for (uint32_t i = 0; rc == 0 && i < parser->count; i++) {
-        const cell *from = &parser->cells[i];
+        const weir_csv_value *from = &parser->cells[i];
         uint32_t kind = parser->fields[i].kind;
 
         if (from->null)

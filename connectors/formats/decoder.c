@@ -1,6 +1,7 @@
 #include "connectors/formats/decoder.h"
 
 #include "base/memory.h"
+#include "connectors/formats/csv_block.h"
 #include "connectors/formats/csv_parser.h"
 #include "connectors/formats/scan.h"
 #include "connectors/formats/text.h"
@@ -25,6 +26,7 @@ struct weir_decoder {
     bool bulk;         /* lines go to the builder many at a time */
     uint64_t skipped;
     weir_csv_parser *csv;
+    weir_csv_block *block;
     weir_csv_scan csv_scan;        /* at begin + scanned */
     uint32_t ends[LINES_MAX + 64]; /* of records, relative to begin */
     uint32_t starts[LINES_MAX + 64], lengths[LINES_MAX + 64];
@@ -47,7 +49,8 @@ int weir_decoder_new(weir_schema *schema, const weir_format *format, const char 
                     (first->kind == WEIR_KIND_string || first->kind == WEIR_KIND_bytes);
     if (decoder->place == NULL || decoder->buffer == NULL ||
         (format->kind == WEIR_FORMAT_CSV &&
-         weir_csv_parser_new(schema, format, &decoder->csv) != 0)) {
+         (weir_csv_parser_new(schema, format, &decoder->csv) != 0 ||
+          weir_csv_block_new(schema, format, &decoder->block) != 0))) {
         weir_decoder_destroy(&decoder);
         return WEIR_ENO_MEMORY;
     }
@@ -62,6 +65,7 @@ void weir_decoder_destroy(weir_decoder **decoder)
         return;
     weir_schema_unref(&(*decoder)->schema);
     weir_csv_parser_destroy(&(*decoder)->csv);
+    weir_csv_block_destroy(&(*decoder)->block);
     weir_free((*decoder)->place);
     weir_free((*decoder)->file);
     weir_free((*decoder)->buffer);
@@ -177,16 +181,44 @@ static int too_long(weir_decoder *decoder, size_t begin, size_t size, weir_error
 
 /* ---- finding records ---- */
 
-/* Drops bytes up to the next newline; whether it was there. */
+/* Where the first record ends in `size` bytes behind those that were scanned; false: not there. */
+static bool find_end(weir_decoder *decoder, const char *from, size_t size, size_t *ret)
+{
+    const char *newline;
+
+    if (decoder->format.multiline) {
+        uint32_t part = (uint32_t)(size < UINT32_MAX ? size : UINT32_MAX);
+
+        if (weir_csv_scan_ends(&decoder->csv_scan, &decoder->format, from, part, decoder->ends,
+                               1) == 0)
+            return false;
+        *ret = decoder->ends[0];
+        return true;
+    }
+    newline = memchr(from, '\n', size);
+    *ret = newline != NULL ? (size_t)(newline - from) : 0;
+    return newline != NULL;
+}
+
+/* Drops bytes up to the end of the record; whether it was there. */
 static bool discard(weir_decoder *decoder)
 {
-    const char *from = decoder->buffer + decoder->begin;
-    const char *newline = memchr(from, '\n', decoder->end - decoder->begin);
+    size_t from = decoder->begin + decoder->scanned, end;
 
-    advance(decoder, newline != NULL ? (size_t)(newline - decoder->buffer) + 1 : decoder->end);
-    if (newline != NULL)
+    if (find_end(decoder, decoder->buffer + from, decoder->end - from, &end)) {
+        advance(decoder, from + end + 1);
         decoder->discarding = false;
-    return newline != NULL;
+        return true;
+    }
+    decoder->begin = decoder->end; /* the scan goes on where it is */
+    decoder->scanned = 0;
+    return false;
+}
+
+/* What was scanned is more than a line, even if its last byte is the \r of a CRLF. */
+static bool is_too_long(const weir_decoder *decoder)
+{
+    return decoder->scanned > decoder->format.line_size_max + 1;
 }
 
 /* Finds ends of records, relative to begin, into `ends`. 0: none in what there is; then `scanned`
@@ -211,7 +243,7 @@ static uint32_t find_ends(weir_decoder *decoder)
             return count;
         }
         decoder->scanned += size;
-        if (decoder->scanned > decoder->format.line_size_max)
+        if (is_too_long(decoder))
             return 0;
     }
     return 0;
@@ -282,15 +314,16 @@ static int take_line(weir_decoder *decoder, uint32_t i, weir_builder *into, weir
     return 0;
 }
 
-/* One record after the other, until the builder is full; *ret_count of them were taken. */
-static int take_singly(weir_decoder *decoder, uint32_t count, weir_builder *into,
-                       uint32_t *ret_count, weir_error *err)
+/* Records [from, to), measured, one after the other, until the builder is full; *ret_next is the
+ * first that was not taken. */
+static int take_singly(weir_decoder *decoder, uint32_t from, uint32_t to, weir_builder *into,
+                       uint32_t *ret_next, weir_error *err)
 {
     int rc = 0;
     uint32_t i;
 
-    for (i = 0; rc == 0 && i < count && !weir_builder_is_full(into); i++) {
-        uint32_t length = measure(decoder, i);
+    for (i = from; rc == 0 && i < to && !weir_builder_is_full(into); i++) {
+        uint32_t length = decoder->lengths[i];
 
         if (length > decoder->format.line_size_max)
             rc = too_long(decoder, decoder->begin + decoder->starts[i], length, err);
@@ -299,23 +332,50 @@ static int take_singly(weir_decoder *decoder, uint32_t count, weir_builder *into
         else
             rc = take_line(decoder, i, into, err);
     }
-    *ret_count = i;
+    *ret_next = i;
     return rc;
 }
 
-static int take_lines(weir_decoder *decoder, uint32_t count, weir_builder *into,
-                      uint32_t *ret_count, weir_error *err)
+/* Blocks of csv records; those of a block that is not plain singly. */
+static int take_blocks(weir_decoder *decoder, uint32_t count, weir_builder *into,
+                       uint32_t *ret_count, weir_error *err)
+{
+    uint32_t rows_max = weir_csv_block_rows_max(decoder->block), next = 0;
+    int rc = 0;
+
+    while (rc == 0 && next < count && !weir_builder_is_full(into)) {
+        uint32_t left = weir_builder_rows_left(into), rows = count - next;
+
+        rows = rows < rows_max ? rows : rows_max;
+        rows = rows < left ? rows : left;
+        if (weir_csv_block_append(decoder->block, decoder->buffer + decoder->begin,
+                                  decoder->starts + next, decoder->lengths + next, rows, into))
+            next += rows;
+        else
+            rc = take_singly(decoder, next, next + rows, into, &next, err);
+    }
+    *ret_count = next;
+    return rc;
+}
+
+/* Starts and lengths of `count` records; returns the greatest length. */
+static uint32_t measure_all(weir_decoder *decoder, uint32_t count)
 {
     uint32_t longest = 0;
-    int rc;
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t length = measure(decoder, i);
 
         longest = length > longest ? length : longest;
     }
-    if (longest > decoder->format.line_size_max)
-        return take_singly(decoder, count, into, ret_count, err);
+    return longest;
+}
+
+static int take_lines(weir_decoder *decoder, uint32_t count, weir_builder *into,
+                      uint32_t *ret_count, weir_error *err)
+{
+    int rc;
+
     *ret_count = count;
     rc = weir_builder_append_strings(into, decoder->buffer + decoder->begin, decoder->starts,
                                      decoder->lengths, count);
@@ -328,13 +388,26 @@ static int take_lines(weir_decoder *decoder, uint32_t count, weir_builder *into,
     return 0;
 }
 
+/* Takes some of the first `count` records, many at once if they are plain. */
+static int take(weir_decoder *decoder, uint32_t count, weir_builder *into, uint32_t *ret_count,
+                weir_error *err)
+{
+    if (measure_all(decoder, count) <= decoder->format.line_size_max) {
+        if (decoder->bulk)
+            return take_lines(decoder, count, into, ret_count, err);
+        if (decoder->block != NULL)
+            return take_blocks(decoder, count, into, ret_count, err);
+    }
+    return take_singly(decoder, 0, count, into, ret_count, err);
+}
+
 /* No record ends in what there is. Returns an enum weir_decode_result, or -1: records were made. */
 static int at_end_of_bytes(weir_decoder *decoder, uint32_t *ret_count, int *ret_rc, weir_error *err)
 {
     size_t held = decoder->end - decoder->begin;
 
     *ret_rc = 0;
-    if (decoder->scanned > decoder->format.line_size_max) {
+    if (is_too_long(decoder)) {
         *ret_rc = too_long(decoder, decoder->begin, held, err);
         decoder->discarding = true;
         return -1;
@@ -370,8 +443,7 @@ int weir_decoder_decode(weir_decoder *decoder, weir_builder *into, weir_error *e
         if (count == 0)
             continue;
         count = within_limit(decoder, count);
-        rc = decoder->bulk ? take_lines(decoder, count, into, &taken, err)
-                           : take_singly(decoder, count, into, &taken, err);
+        rc = take(decoder, count, into, &taken, err);
         if (rc != 0)
             return rc;
         if (taken > 0) {

@@ -13,6 +13,7 @@ struct weir_encoder {
     bool retracts;
     bool begun;     /* the header, if any, is written; `changelog` is decided */
     bool changelog; /* csv, json: every row has an op */
+    weir_csv_writer *csv;
 };
 
 int weir_encoder_new(weir_schema *schema, const weir_format *format, bool retracts,
@@ -26,7 +27,8 @@ int weir_encoder_new(weir_schema *schema, const weir_format *format, bool retrac
     encoder->format = *format;
     encoder->retracts = retracts;
     encoder->place = weir_strdup(place);
-    if (encoder->place == NULL) {
+    if (encoder->place == NULL || (format->kind == WEIR_FORMAT_CSV &&
+                                   weir_csv_writer_new(schema, format, &encoder->csv) != 0)) {
         weir_encoder_destroy(&encoder);
         return WEIR_ENO_MEMORY;
     }
@@ -38,6 +40,7 @@ void weir_encoder_destroy(weir_encoder **encoder)
 {
     if (*encoder == NULL)
         return;
+    weir_csv_writer_destroy(&(*encoder)->csv);
     weir_schema_unref(&(*encoder)->schema);
     weir_free((*encoder)->place);
     weir_free(*encoder);
@@ -66,7 +69,7 @@ static void begin(weir_encoder *encoder, bool kinds, weir_buffer *out)
         (encoder->format.changelog == WEIR_CHANGELOG_ALWAYS ||
          (encoder->format.changelog == WEIR_CHANGELOG_AUTO && (encoder->retracts || kinds)));
     if (encoder->format.kind == WEIR_FORMAT_CSV && encoder->format.header)
-        weir_csv_write_header(&encoder->format, encoder->schema, encoder->changelog, out);
+        weir_csv_writer_header(encoder->csv, encoder->changelog, out);
 }
 
 /* A file that began without the leading column cannot get it later, and must not lose changes. */
@@ -87,43 +90,80 @@ static int check_changes(const weir_encoder *encoder, const weir_columns *column
                           encoder->place);
 }
 
-static void put_line(const weir_columns *columns, uint32_t row, weir_buffer *out)
+static int put_csv(weir_encoder *encoder, const weir_columns *columns, weir_buffer *out,
+                   weir_error *err)
 {
-    weir_string text = weir_text_bytes(&columns->columns[0], row);
+    const weir_schema_field *bad =
+        weir_csv_writer_rows(encoder->csv, columns, encoder->changelog, out);
 
-    if (!weir_column_is_null(&columns->columns[0], row))
-        weir_buffer_append(out, text.p, text.n);
-    weir_buffer_putc(out, '\n');
+    if (bad == NULL)
+        return 0;
+    return weir_error_set(err, WEIR_EINVALID,
+                          "%s: field '%s' holds a delimiter, a newline or the null text; "
+                          "csv without quotes cannot hold it; set quote=\"",
+                          encoder->place, bad->name);
 }
 
-static int put_row(weir_encoder *encoder, const weir_columns *columns, uint32_t row,
-                   weir_buffer *out, weir_error *err)
+static void put_json(const weir_encoder *encoder, const weir_columns *columns, weir_buffer *out)
 {
-    const char *kind = encoder->changelog ? weir_text_row_kind(columns, row) : NULL;
-    const weir_schema_field *bad;
+    for (uint32_t row = 0; row < columns->rows && !out->failed; row++)
+        weir_json_write_row(encoder->schema, columns, row,
+                            encoder->changelog ? weir_text_row_kind(columns, row) : NULL, out);
+}
 
+static void put_rows(const weir_encoder *encoder, const weir_columns *columns, weir_buffer *out)
+{
+    bool kinds = (encoder->retracts || columns->row_kinds != NULL) &&
+                 encoder->format.changelog != WEIR_CHANGELOG_NEVER;
+
+    for (uint32_t row = 0; row < columns->rows && !out->failed; row++)
+        weir_row_write_row(encoder->schema, columns, row,
+                           kinds ? weir_text_row_kind(columns, row) : NULL, out);
+}
+
+/* Room for all lines is made at once; NULL is an empty line. */
+static void put_lines(const weir_columns *columns, weir_buffer *out)
+{
+    const weir_column *column = &columns->columns[0];
+    const char *values = column->values;
+    uint32_t rows = columns->rows, bounds[2];
+    size_t room;
+    char *to;
+
+    if (rows == 0)
+        return;
+    memcpy(&bounds[0], column->offsets, sizeof bounds[0]); /* they may lie unaligned */
+    memcpy(&bounds[1], column->offsets + rows, sizeof bounds[1]);
+    room = bounds[1];
+    if (weir_buffer_reserve(out,
+                            (size_t)(bounds[1] - bounds[0]) + rows + WEIR_TEXT_COPY_SLACK + 1) != 0)
+        return;
+    to = (char *)out->data + out->size;
+    for (uint32_t row = 0; row < rows; row++) {
+        memcpy(bounds, column->offsets + row, sizeof bounds);
+        if (!weir_column_is_null(column, row))
+            to = weir_text_copy(to, values + bounds[0], bounds[1] - bounds[0], room - bounds[0]);
+        *to++ = '\n';
+    }
+    out->size = (size_t)(to - (char *)out->data);
+    *to = '\0';
+}
+
+static int put(weir_encoder *encoder, const weir_columns *columns, weir_buffer *out,
+               weir_error *err)
+{
     switch (encoder->format.kind) {
     case WEIR_FORMAT_CSV:
-        bad = weir_csv_write_row(&encoder->format, encoder->schema, columns, row, kind, out);
-        if (bad != NULL)
-            return weir_error_set(err, WEIR_EINVALID,
-                                  "%s: field '%s' holds a delimiter, a newline or the null text; "
-                                  "csv without quotes cannot hold it; set quote=\"",
-                                  encoder->place, bad->name);
-        return 0;
+        return put_csv(encoder, columns, out, err);
     case WEIR_FORMAT_JSON:
-        weir_json_write_row(encoder->schema, columns, row, kind, out);
+        put_json(encoder, columns, out);
         return 0;
     case WEIR_FORMAT_ROW:
-        kind = (encoder->retracts || columns->row_kinds != NULL) &&
-                       encoder->format.changelog != WEIR_CHANGELOG_NEVER
-                   ? weir_text_row_kind(columns, row)
-                   : NULL;
-        weir_row_write_row(encoder->schema, columns, row, kind, out);
+        put_rows(encoder, columns, out);
         return 0;
     case WEIR_FORMAT_LINE:
     default:
-        put_line(columns, row, out);
+        put_lines(columns, out);
         return 0;
     }
 }
@@ -142,8 +182,8 @@ int weir_encoder_append(weir_encoder *encoder, const weir_columns *columns, weir
     if (!begun)
         begin(encoder, columns->row_kinds != NULL, out);
     rc = check_changes(encoder, columns, err);
-    for (uint32_t row = 0; rc == 0 && row < columns->rows && !out->failed; row++)
-        rc = put_row(encoder, columns, row, out, err);
+    if (rc == 0)
+        rc = put(encoder, columns, out, err);
     if (rc == 0 && out->failed)
         rc = weir_error_set(err, WEIR_ENO_MEMORY,
                             "%s: no memory for the text of %u row(s); lower the batch size",

@@ -106,21 +106,28 @@ weir_string weir_text_bytes(const weir_column *column, uint32_t row)
     return s;
 }
 
-void weir_text_append_hex(weir_buffer *buffer, const void *bytes, size_t n)
+size_t weir_text_hex(const void *bytes, size_t n, char *out)
 {
     static const char digits[] = "0123456789abcdef";
     const uint8_t *p = bytes;
 
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+    return 2 * n;
+}
+
+void weir_text_append_hex(weir_buffer *buffer, const void *bytes, size_t n)
+{
     if (weir_buffer_reserve(buffer, 2 * n) != 0) {
         buffer->failed = true;
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        buffer->data[buffer->size++] = (uint8_t)digits[p[i] >> 4];
-        buffer->data[buffer->size++] = (uint8_t)digits[p[i] & 15];
-    }
-    if (buffer->data != NULL)
+    if (buffer->data != NULL) {
+        buffer->size += weir_text_hex(bytes, n, (char *)buffer->data + buffer->size);
         buffer->data[buffer->size] = '\0';
+    }
 }
 
 void weir_text_append(weir_buffer *buffer, const weir_schema_field *field,

@@ -1,89 +1,40 @@
 #include "batch/builder.h"
 
 #include "base/memory.h"
-#include "batch/column_builder.h"
+#include "batch/builder_state.h"
 #include "batch/schema_build.h"
 
 #include <assert.h>
 
 #define ROWS_FIRST 256u /* room at first: an idle stream's builder stays small */
 
-/* A fixed-width column that is not null: all that copying its value takes. */
-typedef struct fixed_step {
-    uint8_t *values;
-    uint32_t offset; /* in the C record */
-} fixed_step;
-
-struct weir_builder {
-    /* What appending a record touches. */
-    weir__column_builder *columns;
-    uint32_t ncolumns;
-    bool is_one_string; /* one string column that is not null */
-    uint32_t rows;
-    uint32_t rows_capacity;  /* no row beyond it fits the memory or WEIR_BATCH_SIZE_MAX */
-    int64_t *times;          /* NULL while no row of this batch has an event time */
-    uint8_t *kinds;          /* NULL while all are inserts */
-    uint64_t variable_bytes; /* what rows took beyond row_bits */
-    int64_t variable_limit;  /* up to here any row under rows_capacity is sure to fit */
-    /* The schema as a program: columns by what they take to copy. */
-    fixed_step *fixed; /* nfixed8 of 8 bytes, then nfixed4 of 4 */
-    uint32_t nfixed8, nfixed4;
-    weir__column_builder **others; /* nstrings that are not null, then nothers of any kind */
-    uint32_t nstrings, nothers;
-    /* The rest. */
-    uint32_t rows_max, bytes_max;
-    uint32_t row_bits; /* per row, without event time and row kind */
-    uint32_t nodes;
-    uint32_t memory_rows; /* rows that the columns have memory for */
-    uint64_t overhead;    /* header, directory and padding at most */
-    uint64_t serial;      /* of the row that put_* fill */
-    uint64_t put_bytes;
-    weir_schema *schema;
-    int64_t *times_memory; /* memory_rows each, once they were needed */
-    uint8_t *kinds_memory;
-    weir__batch_entry *directory;
-    weir_column *views; /* one per node: top level first */
-    weir_columns view;
-};
-
-/* ---- sizes ---- */
-
-static uint32_t bits_per_row(const weir_builder *self)
-{
-    return self->row_bits + (self->times != NULL ? 64u : 0u) + (self->kinds != NULL ? 8u : 0u);
-}
-
-/* Never less than what finish makes of so many rows. */
-static uint64_t size_bound(const weir_builder *self, uint64_t rows, uint64_t variable_bytes)
-{
-    return self->overhead + variable_bytes + (rows * bits_per_row(self) + 7) / 8;
-}
+/* ---- room ---- */
 
 static void update_limits(weir_builder *self)
 {
-    uint64_t fits = (WEIR_BATCH_SIZE_MAX - self->overhead) * 8 / bits_per_row(self);
+    uint64_t fits = (WEIR_BATCH_SIZE_MAX - self->overhead) * 8 / weir__builder_row_bits(self);
     self->rows_capacity = fits < self->memory_rows ? (uint32_t)fits : self->memory_rows;
-    self->variable_limit =
-        (int64_t)WEIR_BATCH_SIZE_MAX - (int64_t)size_bound(self, self->rows_capacity, 0);
+    self->variable_limit = (int64_t)WEIR_BATCH_SIZE_MAX -
+                           (int64_t)weir__builder_size_bound(self, self->rows_capacity, 0);
 }
 
 static void set_program_values(weir_builder *self)
 {
-    fixed_step *step = self->fixed;
+    weir__fixed_step *step = self->fixed;
     for (uint32_t width = 8; width >= 4; width /= 2) {
         for (uint32_t i = 0; i < self->ncolumns; i++) {
             const weir__column_builder *column = &self->columns[i];
             if (!column->nullable && column->width == width && column->op <= WEIR__OP_FIXED_8)
-                *step++ = (fixed_step){.values = column->values, .offset = column->offset};
+                *step++ = (weir__fixed_step){.values = column->values, .offset = column->offset};
         }
     }
 }
 
-static int reserve_rows(weir_builder *self, uint64_t rows)
+int weir__builder_reserve_rows(weir_builder *self, uint64_t rows)
 {
     if (rows <= self->rows_capacity)
         return 0;
-    if (size_bound(self, rows, self->variable_bytes) > WEIR_BATCH_SIZE_MAX)
+    if (weir__builder_size_bound(self, rows, self->variable_bytes) > WEIR_BATCH_SIZE_MAX)
         return WEIR_ETOO_LARGE;
     uint64_t capacity = (uint64_t)self->memory_rows * 2;
     if (capacity > self->rows_max && self->memory_rows < self->rows_max)
@@ -143,15 +94,14 @@ static int start_kinds(weir_builder *self)
     return 0;
 }
 
-/* Rows that were fine without event times or kinds may not fit with them: then they stay without.
- */
-static int start_marks(weir_builder *self, bool times, bool kinds)
+int weir__builder_start_marks(weir_builder *self, bool times, bool kinds)
 {
     bool had_times = self->times != NULL, had_kinds = self->kinds != NULL;
     int result = times && !had_times ? start_times(self) : 0;
     if (result == 0 && kinds && !had_kinds)
         result = start_kinds(self);
-    if (result == 0 && size_bound(self, self->rows, self->variable_bytes) > WEIR_BATCH_SIZE_MAX)
+    if (result == 0 &&
+        weir__builder_size_bound(self, self->rows, self->variable_bytes) > WEIR_BATCH_SIZE_MAX)
         result = WEIR_ETOO_LARGE;
     if (result != 0) {
         self->times = had_times ? self->times : NULL;
@@ -209,9 +159,9 @@ static int init(weir_builder *self, weir_schema *schema)
     self->overhead = weir__batch_times_at(self->nodes) + WEIR__BATCH_FIRST +
                      (uint64_t)self->nodes * (3 * WEIR__BATCH_ALIGNMENT + 4);
     int result = compile(self);
-    return result != 0
-               ? result
-               : reserve_rows(self, self->rows_max < ROWS_FIRST ? self->rows_max : ROWS_FIRST);
+    return result != 0 ? result
+                       : weir__builder_reserve_rows(
+                             self, self->rows_max < ROWS_FIRST ? self->rows_max : ROWS_FIRST);
 }
 
 int weir_builder_new(weir_schema *schema, uint32_t rows_max, uint32_t bytes_max, weir_builder **ret)
@@ -257,6 +207,7 @@ void weir_builder_clear(weir_builder *builder)
     builder->times = NULL;
     builder->kinds = NULL;
     builder->put_bytes = 0;
+    builder->put_rows = 0;
     builder->serial++;
     update_limits(builder);
 }
@@ -266,9 +217,14 @@ uint32_t weir_builder_rows(const weir_builder *builder)
     return builder->rows;
 }
 
+uint32_t weir_builder_rows_left(const weir_builder *builder)
+{
+    return builder->rows < builder->rows_max ? builder->rows_max - builder->rows : 0;
+}
+
 size_t weir_builder_bytes(const weir_builder *builder)
 {
-    return size_bound(builder, builder->rows, builder->variable_bytes);
+    return weir__builder_size_bound(builder, builder->rows, builder->variable_bytes);
 }
 
 bool weir_builder_is_full(const weir_builder *builder)
@@ -285,8 +241,8 @@ static __attribute__((noinline, cold)) int prepare_row(weir_builder *self, int64
 {
     if (row_kind > WEIR_DELETE)
         return WEIR_EINVALID;
-    int result = start_marks(self, timestamp != INT64_MIN, row_kind != WEIR_INSERT);
-    return result == 0 ? reserve_rows(self, (uint64_t)self->rows + 1) : result;
+    int result = weir__builder_start_marks(self, timestamp != INT64_MIN, row_kind != WEIR_INSERT);
+    return result == 0 ? weir__builder_reserve_rows(self, (uint64_t)self->rows + 1) : result;
 }
 
 static inline bool needs_preparation(const weir_builder *self, int64_t timestamp, uint8_t row_kind)
@@ -302,7 +258,7 @@ static inline int commit_row(weir_builder *self, uint64_t bytes, int64_t timesta
     uint32_t row = self->rows;
     uint64_t variable_bytes = self->variable_bytes + bytes;
     if (WEIR_UNLIKELY((int64_t)variable_bytes > self->variable_limit) &&
-        size_bound(self, (uint64_t)row + 1, variable_bytes) > WEIR_BATCH_SIZE_MAX)
+        weir__builder_size_bound(self, (uint64_t)row + 1, variable_bytes) > WEIR_BATCH_SIZE_MAX)
         return WEIR_ETOO_LARGE;
     if (self->times != NULL)
         self->times[row] = timestamp;
@@ -348,7 +304,7 @@ static __attribute__((noinline)) int append_fields(weir_builder *self, const uin
     uint64_t bytes = 0;
     int result = 0;
     self->put_bytes = 0;
-    const fixed_step *fixed = self->fixed, *end = fixed + self->nfixed8;
+    const weir__fixed_step *fixed = self->fixed, *end = fixed + self->nfixed8;
     for (; fixed < end; fixed++)
         memcpy(fixed->values + row * 8, record + fixed->offset, 8);
     for (end += self->nfixed4; fixed < end; fixed++)
@@ -397,137 +353,6 @@ int weir_builder_append_record(weir_builder *builder, const void *record, int64_
         return 0;
     return append_fields(builder, record, timestamp, row_kind);
 }
-
-/* ---- columns ---- */
-
-static int check_source(const weir_builder *self, const weir_columns *from, uint32_t count,
-                        const uint32_t *selection, const uint32_t *map)
-{
-    if ((map == NULL && from->ncolumns != self->ncolumns) ||
-        (selection == NULL && count > from->rows))
-        return WEIR_EINVALID;
-    for (uint32_t i = 0; i < self->ncolumns; i++) {
-        uint32_t source = map != NULL ? map[i] : i;
-        if (source >= from->ncolumns ||
-            !weir__column_builder_fits(&self->columns[i], &from->columns[source]))
-            return WEIR_EINVALID;
-    }
-    return 0;
-}
-
-static int gather_marks(weir_builder *self, const weir_columns *from, const weir__rows *rows)
-{
-    uint32_t first = self->rows;
-    for (uint32_t i = 0; self->times != NULL && i < rows->count; i++)
-        self->times[first + i] = from->timestamps != NULL
-                                     ? weir__load_i64(from->timestamps, weir__rows_at(rows, i))
-                                     : INT64_MIN;
-    uint8_t all = 0;
-    for (uint32_t i = 0; self->kinds != NULL && i < rows->count; i++) {
-        uint8_t kind =
-            from->row_kinds != NULL ? from->row_kinds[weir__rows_at(rows, i)] : WEIR_INSERT;
-        self->kinds[first + i] = kind;
-        all |= kind;
-    }
-    return all <= WEIR_DELETE ? 0 : WEIR_EINVALID;
-}
-
-int weir_builder_append_columns(weir_builder *builder, const weir_columns *from,
-                                const uint32_t *selection, uint32_t count, const uint32_t *map)
-{
-    int result = check_source(builder, from, count, selection, map);
-    if (result != 0 || count == 0)
-        return result;
-    result = start_marks(builder, from->timestamps != NULL, from->row_kinds != NULL);
-    if (result == 0)
-        result = reserve_rows(builder, (uint64_t)builder->rows + count);
-    weir__rows rows = {.selection = selection, .count = count};
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; result == 0 && i < builder->ncolumns; i++)
-        result =
-            weir__column_builder_gather(&builder->columns[i], builder->rows,
-                                        &from->columns[map != NULL ? map[i] : i], &rows, &bytes);
-    if (result == 0)
-        result = gather_marks(builder, from, &rows);
-    uint64_t variable_bytes = builder->variable_bytes + bytes;
-    if (result == 0 &&
-        size_bound(builder, (uint64_t)builder->rows + count, variable_bytes) > WEIR_BATCH_SIZE_MAX)
-        result = WEIR_ETOO_LARGE;
-    if (result != 0)
-        return result;
-    builder->rows += count;
-    builder->variable_bytes = variable_bytes;
-    return 0;
-}
-
-/* ---- strings in bulk ---- */
-
-static int append_checked_strings(weir_builder *self, const char *bytes, const uint32_t *starts,
-                                  const uint32_t *lengths, uint32_t rows, uint64_t *ret_bytes)
-{
-    for (uint32_t i = 0; i < rows; i++) {
-        int result = weir__column_builder_append_bounded(&self->columns[0], self->rows + i,
-                                                         bytes + starts[i], lengths[i], ret_bytes);
-        if (result != 0)
-            return result;
-    }
-    return 0;
-}
-
-/* Copies over the end of a string are put right by the next one, and the last one has slack. */
-static int append_plain_strings(weir_builder *self, const char *bytes, const uint32_t *starts,
-                                const uint32_t *lengths, uint32_t rows, uint64_t *ret_bytes)
-{
-    weir__column_builder *column = &self->columns[0];
-    uint32_t *to = column->offsets + self->rows;
-    uint64_t start = to[0], end = start;
-    uint64_t readable = 0; /* of the source: where its last string ends */
-    for (uint32_t i = 0; i < rows; i++) {
-        uint64_t stop = (uint64_t)starts[i] + lengths[i];
-        readable = stop > readable ? stop : readable;
-        end += lengths[i];
-        to[i + 1] = (uint32_t)end;
-    }
-    if (end > WEIR_BATCH_SIZE_MAX)
-        return WEIR_ETOO_LARGE;
-    int result = weir__column_builder_reserve_bytes(column, (uint32_t)start, end - start);
-    for (uint32_t i = 0; result == 0 && i < rows; i++)
-        weir__copy_bounded(column->values + to[i], (const uint8_t *)bytes + starts[i], lengths[i],
-                           readable - starts[i]);
-    *ret_bytes += end - start;
-    return result;
-}
-
-int weir_builder_append_strings(weir_builder *builder, const char *bytes, const uint32_t *starts,
-                                const uint32_t *lengths, uint32_t rows)
-{
-    const weir__column_builder *column = &builder->columns[0];
-    if (builder->ncolumns != 1 || column->nullable || !weir_kind_is_variable(column->kind))
-        return WEIR_EINVALID;
-    if (rows == 0)
-        return 0;
-    int result = reserve_rows(builder, (uint64_t)builder->rows + rows);
-    if (result != 0)
-        return result;
-    uint64_t added = 0;
-    result = column->op == WEIR__OP_BYTES
-                 ? append_plain_strings(builder, bytes, starts, lengths, rows, &added)
-                 : append_checked_strings(builder, bytes, starts, lengths, rows, &added);
-    uint64_t variable_bytes = builder->variable_bytes + added;
-    if (result == 0 &&
-        size_bound(builder, (uint64_t)builder->rows + rows, variable_bytes) > WEIR_BATCH_SIZE_MAX)
-        result = WEIR_ETOO_LARGE;
-    if (result != 0)
-        return result;
-    for (uint32_t i = 0; builder->times != NULL && i < rows; i++)
-        builder->times[builder->rows + i] = INT64_MIN;
-    if (builder->kinds != NULL)
-        memset(builder->kinds + builder->rows, WEIR_INSERT, rows);
-    builder->rows += rows;
-    builder->variable_bytes = variable_bytes;
-    return 0;
-}
-
 /* ---- value by value ---- */
 
 static int begin_put(weir_builder *self, uint32_t index, weir__column_builder **ret)
@@ -537,7 +362,7 @@ static int begin_put(weir_builder *self, uint32_t index, weir__column_builder **
     *ret = &self->columns[index];
     return WEIR_LIKELY(self->rows < self->rows_capacity)
                ? 0
-               : reserve_rows(self, (uint64_t)self->rows + 1);
+               : weir__builder_reserve_rows(self, (uint64_t)self->rows + 1);
 }
 
 static int end_put(weir_builder *self, weir__column_builder *column, int result)

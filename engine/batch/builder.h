@@ -28,6 +28,9 @@ int weir_builder_append_record(weir_builder *builder, const void *record, int64_
 int weir_builder_append_columns(weir_builder *builder, const weir_columns *from,
                                 const uint32_t *selection, uint32_t count,
                                 const uint32_t *map) WEIR_MUST_CHECK;
+/* Rows [first, first + count) of a batch of the same shape. */
+int weir_builder_append_range(weir_builder *builder, const weir_columns *from, uint32_t first,
+                              uint32_t count) WEIR_MUST_CHECK;
 
 /* Value by value, top-level columns only: for each column once per row, then end_row. A column that
  * got nothing in a row becomes NULL (WEIR_EINVALID from end_row when it is not nullable; the row is
@@ -41,12 +44,28 @@ int weir_builder_put_null(weir_builder *builder, uint32_t column) WEIR_MUST_CHEC
 int weir_builder_end_row(weir_builder *builder, int64_t timestamp,
                          uint8_t row_kind) WEIR_MUST_CHECK;
 
+/* Column by column, `rows` rows at once: for each top-level column one of these, all with the same
+ * `rows`, then end_rows, which appends them without event times, as inserts. `valid`: a byte per
+ * row, 0 for NULL, whose value is there but means nothing; `valid` NULL: all have a value. A column
+ * that got nothing becomes NULL, as in end_row. WEIR_EINVALID: the wrong kind, NULL in a column
+ * that is not nullable, a value that does not fit its type; after an error all columns of these
+ * rows are forgotten. */
+int weir_builder_put_fixed_rows(weir_builder *builder, uint32_t column, const void *values,
+                                const uint8_t *valid, uint32_t rows) WEIR_MUST_CHECK;
+/* A byte per value, 0 for false. */
+int weir_builder_put_bool_rows(weir_builder *builder, uint32_t column, const uint8_t *values,
+                               const uint8_t *valid, uint32_t rows) WEIR_MUST_CHECK;
+int weir_builder_put_bytes_rows(weir_builder *builder, uint32_t column, const weir_string *values,
+                                const uint8_t *valid, uint32_t rows) WEIR_MUST_CHECK;
+int weir_builder_end_rows(weir_builder *builder, uint32_t rows) WEIR_MUST_CHECK;
+
 /* The C type of a `put` of column values in bulk: `rows` strings given by offsets into bytes (the
  * batch must have one non-null variable-width column only). For line sources: no per-row call. */
 int weir_builder_append_strings(weir_builder *builder, const char *bytes, const uint32_t *starts,
                                 const uint32_t *lengths, uint32_t rows) WEIR_MUST_CHECK;
 
 uint32_t weir_builder_rows(const weir_builder *builder);
+uint32_t weir_builder_rows_left(const weir_builder *builder); /* until it is full of rows */
 size_t weir_builder_bytes(const weir_builder *builder);
 bool weir_builder_is_full(const weir_builder *builder);
 /* What was appended, as views into the builder's own memory: no copy; valid until the next append,

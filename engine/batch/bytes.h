@@ -17,6 +17,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "batches are read in p
 
 /* Bytes behind the end of every values buffer of a builder that a short copy may overwrite. */
 #define WEIR_COPY_SLACK 32u
+#define WEIR_LINE_SLACK 96u /* the same for weir__copy_line; every values buffer has it */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WEIR_MAY_OVERREAD 0
@@ -70,6 +71,24 @@ static inline void weir__bit_append(uint8_t *bits, uint32_t index, bool value)
     bits[index >> 3] = (uint8_t)((bits[index >> 3] & low) | bit);
 }
 
+/* Writes `count` bits from bit `index` on: bit i is whether bytes[i] is not 0; `bytes` NULL: all
+ * are set. Bits before stay, later ones of the last byte become 0. */
+static inline void weir__bits_append(uint8_t *bits, uint32_t index, const uint8_t *bytes,
+                                     uint32_t count)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint32_t i = 0;
+    for (; i < count && (index + i) % 8 != 0; i++)
+        weir__bit_append(bits, index + i, bytes == NULL || bytes[i] != 0);
+    for (; i + 8 <= count; i += 8) {
+        uint64_t word = bytes != NULL ? weir__load_u64(bytes + i, 0) : ones;
+        word = (((word & ~tops) + ~tops) | word) >> 7 & ones; /* 1 where a byte is not 0 */
+        bits[(index + i) / 8] = (uint8_t)((word * UINT64_C(0x0102040810204080)) >> 56);
+    }
+    for (; i < count; i++)
+        weir__bit_append(bits, index + i, bytes == NULL || bytes[i] != 0);
+}
+
 /* Up to WEIR_COPY_SLACK bytes, in steps whose length the compiler knows: no call, no loop. */
 static inline void weir__copy_steps(uint8_t *to, const uint8_t *from, uint32_t n)
 {
@@ -95,11 +114,30 @@ static inline void weir__copy_short(uint8_t *to, const void *from, uint32_t n)
         memcpy(to, from, n);
 }
 
-/* The same, for a source of which `room` bytes are readable. */
+/* The same, for a source of which `room` bytes are readable. Longer ones up to 128 bytes go in
+ * pairs of steps that overlap: no call for them, either. */
 static inline void weir__copy_bounded(uint8_t *to, const uint8_t *from, uint32_t n, size_t room)
 {
-    if (WEIR_LIKELY(n <= WEIR_COPY_SLACK && room >= WEIR_COPY_SLACK))
+    if (WEIR_LIKELY(n <= WEIR_COPY_SLACK && room >= WEIR_COPY_SLACK)) {
         weir__copy_steps(to, from, n);
+    } else if (n - 33u < 96) {
+        memcpy(to, from, 32);
+        if (n > 64) {
+            memcpy(to + 32, from + 32, 32);
+            memcpy(to + n - 64, from + n - 64, 32);
+        }
+        memcpy(to + n - 32, from + n - 32, 32);
+    } else if (n > 0) {
+        memcpy(to, from, n);
+    }
+}
+
+/* The same for lines of text, to a place with WEIR_LINE_SLACK bytes behind it: most are shorter
+ * than that, of any length, and one copy of it all spares a branch that is often mispredicted. */
+static inline void weir__copy_line(uint8_t *to, const uint8_t *from, uint32_t n, size_t room)
+{
+    if (WEIR_LIKELY(n <= WEIR_LINE_SLACK && room >= WEIR_LINE_SLACK))
+        memcpy(to, from, WEIR_LINE_SLACK);
     else if (n > 0)
         memcpy(to, from, n);
 }

@@ -174,7 +174,7 @@ __attribute__((cold)) int weir__column_builder_reserve_bytes(weir__column_builde
         capacity = WEIR_BATCH_SIZE_MAX;
     if (capacity < need)
         capacity = need;
-    int result = grow(&column->values, capacity + WEIR_COPY_SLACK);
+    int result = grow(&column->values, capacity + WEIR_LINE_SLACK);
     if (result == 0)
         column->bytes_capacity = (uint32_t)capacity;
     return result;

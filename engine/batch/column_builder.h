@@ -30,7 +30,7 @@ enum weir__op {
 };
 
 typedef struct weir__column_builder {
-    uint8_t *values;   /* with WEIR_COPY_SLACK bytes behind bytes_capacity */
+    uint8_t *values;   /* with WEIR_LINE_SLACK bytes behind bytes_capacity */
     uint32_t *offsets; /* rows_capacity + 1; [0] is 0 */
     uint8_t *validity; /* nullable columns only */
     uint32_t rows_capacity;

@@ -3,6 +3,7 @@
 #include "batch/column_builder.h"
 
 #include "base/memory.h"
+#include "batch/gather.h"
 
 bool weir__column_builder_fits(const weir__column_builder *column, const weir_column *from)
 {
@@ -15,96 +16,20 @@ bool weir__column_builder_fits(const weir__column_builder *column, const weir_co
     return true;
 }
 
-/* ---- bitmaps ---- */
-
-static void bits_fill(uint8_t *bits, uint32_t row, uint32_t count)
-{
-    uint32_t i = 0;
-    for (; i < count && (row + i) % 8 != 0; i++)
-        weir__bit_append(bits, row + i, true);
-    uint32_t whole = (count - i) / 8;
-    if (whole > 0)
-        memset(bits + (row + i) / 8, 0xff, whole);
-    for (i += whole * 8; i < count; i++)
-        weir__bit_append(bits, row + i, true);
-}
-
-static void bits_gather(uint8_t *bits, uint32_t row, const uint8_t *from, const weir__rows *rows)
-{
-    uint32_t i = 0;
-    for (; i < rows->count && (row + i) % 8 != 0; i++)
-        weir__bit_append(bits, row + i, weir__bit(from, weir__rows_at(rows, i)));
-    if (rows->selection == NULL && (rows->start + i) % 8 == 0 && i < rows->count) {
-        uint32_t whole = (rows->count - i) / 8;
-        memcpy(bits + (row + i) / 8, from + (rows->start + i) / 8, whole);
-        i += whole * 8;
-    }
-    for (; i + 8 <= rows->count; i += 8) {
-        uint32_t byte = 0;
-        for (uint32_t k = 0; k < 8; k++)
-            byte |= (uint32_t)weir__bit(from, weir__rows_at(rows, i + k)) << k;
-        bits[(row + i) / 8] = (uint8_t)byte;
-    }
-    for (; i < rows->count; i++)
-        weir__bit_append(bits, row + i, weir__bit(from, weir__rows_at(rows, i)));
-}
-
-static bool any_null(const weir_column *from, const weir__rows *rows)
-{
-    for (uint32_t i = 0; i < rows->count; i++) {
-        if (!weir__bit(from->validity, weir__rows_at(rows, i)))
-            return true;
-    }
-    return false;
-}
+/* ---- validity ---- */
 
 static int gather_validity(weir__column_builder *column, uint32_t row, const weir_column *from,
                            const weir__rows *rows)
 {
     if (from->nulls == 0) {
         if (column->nullable)
-            bits_fill(column->validity, row, rows->count);
+            weir__bits_append(column->validity, row, NULL, rows->count);
     } else if (column->nullable) {
-        bits_gather(column->validity, row, from->validity, rows);
-    } else if (any_null(from, rows)) {
+        weir__gather_bits(column->validity, row, from->validity, rows);
+    } else if (weir__gather_count_unset(from->validity, rows) > 0) {
         return WEIR_EINVALID;
     }
     return 0;
-}
-
-/* ---- fixed width ---- */
-
-#define GATHER_LOOP(width)                                                                         \
-    for (uint32_t i = 0; i < rows->count; i++)                                                     \
-    memcpy(to + (size_t)i * (width), values + (size_t)rows->selection[i] * (width), (width))
-
-static void gather_fixed(weir__column_builder *column, uint32_t row, const weir_column *from,
-                         const weir__rows *rows)
-{
-    uint32_t width = column->width;
-    uint8_t *to = column->values + (size_t)row * width;
-    const uint8_t *values = from->values;
-    if (rows->selection == NULL) {
-        memcpy(to, values + (size_t)rows->start * width, (size_t)rows->count * width);
-        return;
-    }
-    switch (width) {
-    case 1:
-        GATHER_LOOP(1);
-        break;
-    case 2:
-        GATHER_LOOP(2);
-        break;
-    case 4:
-        GATHER_LOOP(4);
-        break;
-    case 8:
-        GATHER_LOOP(8);
-        break;
-    default:
-        GATHER_LOOP(16);
-        break;
-    }
 }
 
 /* ---- variable width and lists ---- */
@@ -210,7 +135,7 @@ int weir__column_builder_gather(weir__column_builder *column, uint32_t row, cons
         return result;
     switch (column->op) {
     case WEIR__OP_BOOLEAN:
-        bits_gather(column->values, row, from->values, rows);
+        weir__gather_bits(column->values, row, from->values, rows);
         return 0;
     case WEIR__OP_BYTES:
     case WEIR__OP_BOUNDED:
@@ -223,7 +148,8 @@ int weir__column_builder_gather(weir__column_builder *column, uint32_t row, cons
                                                  rows, bytes);
         return result;
     default:
-        gather_fixed(column, row, from, rows);
+        weir__gather_fixed(column->values + (size_t)row * column->width, column->width,
+                           from->values, rows);
         return 0;
     }
 }

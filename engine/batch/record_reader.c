@@ -7,6 +7,10 @@
 /* Scratch is aligned for any C value. */
 #define SCRATCH_ALIGNMENT 8u
 
+/* Records that are read at once: they stay in the first-level cache with what is read from them. */
+#define BLOCK_ROWS 64u
+#define BLOCK_SIZE 8192u
+
 /* How a column gets into the record; compiled once. */
 typedef enum read_op {
     READ_1,
@@ -37,9 +41,9 @@ struct weir_record_reader {
     const weir_column *columns;
     step *steps;
     uint32_t nsteps;
-    bool is_one_string; /* one variable-width column that is not null */
-    bool has_lists;     /* needs scratch */
-    uint8_t *record;
+    bool has_lists; /* needs scratch */
+    uint8_t *records;
+    uint32_t record_size, records_max;
     weir_schema *schema;
     uint8_t *scratch;
     size_t scratch_size, scratch_used;
@@ -121,16 +125,18 @@ int weir_record_reader_new(weir_schema *schema, weir_record_reader **ret)
         return WEIR_ENO_MEMORY;
     self->schema = weir_schema_ref(schema);
     self->nsteps = weir_schema_count(schema);
-    self->record = weir_calloc(1, size);
+    self->record_size = size;
     int result = compile(self, weir_schema_fields(schema), self->nsteps, &self->steps);
-    if (result == 0 && self->record == NULL)
+    /* What a list points to lies in the scratch, which holds one row's. */
+    self->records_max = self->has_lists || size > BLOCK_SIZE ? 1 : BLOCK_SIZE / size;
+    self->records_max = self->records_max < BLOCK_ROWS ? self->records_max : BLOCK_ROWS;
+    self->records = weir_calloc(self->records_max, size);
+    if (result == 0 && self->records == NULL)
         result = WEIR_ENO_MEMORY;
     if (result != 0) {
         weir_record_reader_destroy(&self);
         return result;
     }
-    self->is_one_string =
-        self->nsteps == 1 && self->steps[0].op == READ_BYTES && !self->steps[0].nullable;
     *ret = self;
     return 0;
 }
@@ -142,7 +148,7 @@ void weir_record_reader_destroy(weir_record_reader **reader)
     weir_record_reader *self = *reader;
     *reader = NULL;
     steps_destroy(self->steps, self->nsteps);
-    weir_free(self->record);
+    weir_free(self->records);
     weir_free(self->scratch);
     weir_schema_unref(&self->schema);
     weir_free(self);
@@ -151,6 +157,11 @@ void weir_record_reader_destroy(weir_record_reader **reader)
 void weir_record_reader_set(weir_record_reader *reader, const weir_columns *columns)
 {
     reader->columns = columns->columns;
+}
+
+uint32_t weir_record_reader_size(const weir_record_reader *reader)
+{
+    return reader->record_size;
 }
 
 /* ---- scratch ---- */
@@ -304,17 +315,73 @@ static void read_field(weir_record_reader *self, const step *field, const weir_c
     read_value(self, field, column, row, to);
 }
 
-const void *weir_record_reader_get(weir_record_reader *reader, uint32_t row)
+/* ---- rows ---- */
+
+#define READ_LOOP(width)                                                                           \
+    for (uint32_t i = 0; i < count; i++)                                                           \
+    memcpy(to + (size_t)i * stride, values + ((size_t)first + i) * (width), (width))
+
+static void read_texts(const weir_column *column, uint32_t first, uint32_t count, uint8_t *to,
+                       size_t stride)
+{
+    const char *values = column->values;
+    uint32_t start = weir__load_u32(column->offsets, first);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t end = weir__load_u32(column->offsets, (size_t)first + i + 1), size = end - start;
+        const char *text = values + start;
+        memcpy(to + i * stride + offsetof(weir_string, p), &text, sizeof text);
+        memcpy(to + i * stride + offsetof(weir_string, n), &size, sizeof size);
+        start = end;
+    }
+}
+
+/* A column of records that lie `stride` apart; `to` is the first one's member. */
+static void read_column(weir_record_reader *self, const step *field, const weir_column *column,
+                        uint32_t first, uint32_t count, uint8_t *to)
+{
+    const uint8_t *values = column->values;
+    size_t stride = self->record_size;
+    switch (field->nullable ? READ_ROW : (read_op)field->op) {
+    case READ_1:
+        READ_LOOP(1);
+        break;
+    case READ_2:
+        READ_LOOP(2);
+        break;
+    case READ_4:
+        READ_LOOP(4);
+        break;
+    case READ_8:
+        READ_LOOP(8);
+        break;
+    case READ_16:
+        READ_LOOP(16);
+        break;
+    case READ_BYTES:
+        read_texts(column, first, count, to, stride);
+        break;
+    default:
+        for (uint32_t i = 0; i < count; i++)
+            read_field(self, field, column, first + i, to + i * stride);
+        break;
+    }
+}
+
+const void *weir_record_reader_rows(weir_record_reader *reader, uint32_t first, uint32_t count,
+                                    uint32_t *ret_count)
 {
     weir_record_reader *self = reader;
-    if (self->is_one_string) {
-        read_bytes(self->columns, row, self->record + self->steps[0].offset);
-        return self->record;
-    }
-    if (self->has_lists && reserve_scratch(self, row) != 0)
+    *ret_count = count = count < self->records_max ? count : self->records_max;
+    if (self->has_lists && reserve_scratch(self, first) != 0)
         return NULL;
     for (uint32_t i = 0; i < self->nsteps; i++)
-        read_field(self, &self->steps[i], &self->columns[i], row,
-                   self->record + self->steps[i].offset);
-    return self->record;
+        read_column(self, &self->steps[i], &self->columns[i], first, count,
+                    self->records + self->steps[i].offset);
+    return self->records;
+}
+
+const void *weir_record_reader_get(weir_record_reader *reader, uint32_t row)
+{
+    uint32_t count;
+    return weir_record_reader_rows(reader, row, 1, &count);
 }

@@ -133,19 +133,15 @@ static int delta_of(const count *c, const weir_columns *columns, uint32_t row, i
 /* The hot loop of a combiner: nothing but look-ups and increments. */
 static int count_inserts(count *c, const weir_columns *columns, weir_error *err)
 {
-    weir_key_entry *entries[WEIR_KEY_BLOCK];
+    int rc = 0;
 
-    for (uint32_t row = 0; row < columns->rows; row += WEIR_KEY_BLOCK) {
-        uint32_t left = columns->rows - row, n = left < WEIR_KEY_BLOCK ? left : WEIR_KEY_BLOCK;
-        int rc = weir_keyed_rows_find(&c->keyed, row, n, entries, err);
+    for (uint32_t row = 0; rc == 0 && row < columns->rows; row += WEIR_KEY_BLOCK) {
+        uint32_t left = columns->rows - row;
 
-        if (rc < 0)
-            return rc;
-        for (uint32_t i = 0; i < n; i++)
-            if (__builtin_add_overflow(entries[i]->value.count, 1, &entries[i]->value.count))
-                return overflow(c, err);
+        rc = weir_keyed_rows_count(&c->keyed, row, left < WEIR_KEY_BLOCK ? left : WEIR_KEY_BLOCK,
+                                   err);
     }
-    return 0;
+    return rc;
 }
 
 static int count_deltas(count *c, const weir_columns *columns, weir_error *err)

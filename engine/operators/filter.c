@@ -53,6 +53,7 @@ static int filter_process(weir_operator *self, uint32_t input, const weir_column
     filter *f = (filter *)self;
     weir_user_context *user = &f->user;
     weir_filter_fn fn = self->context.code->filter;
+    weir_record_run run = {0};
     uint32_t count = 0;
     int rc = reserve(f, columns->rows, err);
 
@@ -64,7 +65,7 @@ static int filter_process(weir_operator *self, uint32_t input, const weir_column
     weir_record_reader_set(f->reader, columns);
     weir_user_context_set_batch(user, columns);
     for (uint32_t row = 0; row < columns->rows; row++) {
-        const void *record = weir_record_reader_get(f->reader, row);
+        const void *record = weir_record_run_next(&run, f->reader, row, columns->rows);
 
         if (!record)
             return weir_operator_no_memory(self, err, "reading a record");

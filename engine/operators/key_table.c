@@ -14,6 +14,7 @@
 #define MIX_B        0xd1b54a32d192ed03u
 
 _Static_assert(sizeof(weir_key_entry) == 32, "two entries to a cache line");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "hash and mark are one word");
 
 /* Sixteen bytes of mask for each size of a short key: mask_bytes + 16 - n keeps the first n. */
 static const uint8_t mask_bytes[32] = {
@@ -51,6 +52,7 @@ static int grow(weir_key_table *table, uint64_t capacity)
 {
     weir_key_entry *entries = weir_alloc_aligned(capacity * sizeof *entries);
     uint64_t mask = capacity - 1;
+    uint32_t shift = 32 - (uint32_t)__builtin_ctzll(capacity);
 
     if (!entries)
         return WEIR_ENO_MEMORY;
@@ -61,13 +63,14 @@ static int grow(weir_key_table *table, uint64_t capacity)
 
         if (entry->mark == 0)
             continue;
-        for (at = entry->hash & mask; entries[at].mark != 0; at = (at + 1) & mask)
+        for (at = entry->hash >> shift; entries[at].mark != 0; at = (at + 1) & mask)
             ;
         entries[at] = *entry;
     }
     weir_free(table->entries);
     table->entries = entries;
     table->capacity = capacity;
+    table->shift = shift;
     table->room = room_of(capacity);
     return 0;
 }
@@ -100,41 +103,60 @@ static inline uint32_t fold(uint64_t hash)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static inline uint32_t hash_words(uint64_t seed, uint64_t a, uint64_t b, uint32_t size)
+/* Each bit of the key reaches the first bits of the hash, which are the entry's place. Sizes need
+ * not: keys that differ in zeros at their end only are rare, and stand one behind the other. */
+static inline uint32_t hash_words(uint64_t seed, uint64_t a, uint64_t b)
 {
-    unsigned __int128 product =
-        (unsigned __int128)(a ^ seed) * (b ^ ((uint64_t)size << 56) ^ MIX_B);
+    uint64_t hash = (a ^ seed) * MIX_A;
 
-    return fold((uint64_t)product ^ (uint64_t)(product >> 64));
+    hash = (hash ^ hash >> 32 ^ b) * MIX_B;
+    return (uint32_t)(hash >> 32);
 }
 
-static __attribute__((noinline)) weir_key_entry *add_short(weir_key_table *table,
-                                                           weir_key_entry *entry, uint32_t hash,
-                                                           uint32_t mark, uint64_t a, uint64_t b)
+/* Hash and mark as they lie in an entry. */
+static inline uint64_t tag_of(uint32_t hash, uint32_t size)
+{
+    return (uint64_t)(size + 1) << 32 | hash;
+}
+
+static inline uint64_t load_tag(const weir_key_entry *entry)
+{
+    uint64_t tag;
+
+    memcpy(&tag, &entry->hash, sizeof tag);
+    return tag;
+}
+
+static __attribute__((noinline)) weir_key_entry *
+add_short(weir_key_table *table, weir_key_entry *entry, uint64_t tag, uint64_t a, uint64_t b)
 {
     assert(table->count < table->room);
     table->count++;
-    entry->hash = hash;
-    entry->mark = mark;
+    memcpy(&entry->hash, &tag, sizeof tag);
     entry->key.words[0] = a;
     entry->key.words[1] = b;
     entry->value.count = 0;
     return entry;
 }
 
-static inline weir_key_entry *find_short(weir_key_table *table, uint32_t hash, uint32_t mark,
-                                         uint64_t a, uint64_t b)
+static inline bool is_key(const weir_key_entry *entry, uint64_t tag, uint64_t a, uint64_t b)
 {
-    weir_key_entry *entries = table->entries;
+    return ((entry->key.words[0] ^ a) | (entry->key.words[1] ^ b) | (load_tag(entry) ^ tag)) == 0;
+}
+
+/* A short key that is not at home. */
+static __attribute__((noinline)) weir_key_entry *search_short(weir_key_table *table, uint64_t tag,
+                                                              uint64_t a, uint64_t b)
+{
     uint64_t mask = table->capacity - 1;
 
-    for (uint64_t at = hash & mask;; at = (at + 1) & mask) {
-        weir_key_entry *entry = &entries[at];
+    for (uint64_t at = weir_key_table_home(table, (uint32_t)tag);; at = (at + 1) & mask) {
+        weir_key_entry *entry = &table->entries[at];
 
-        if (((entry->key.words[0] ^ a) | (entry->key.words[1] ^ b) | (entry->mark ^ mark)) == 0)
+        if (is_key(entry, tag, a, b))
             return entry;
         if (entry->mark == 0)
-            return add_short(table, entry, hash, mark, a, b);
+            return add_short(table, entry, tag, a, b);
     }
 }
 
@@ -145,7 +167,8 @@ static __attribute__((noinline)) weir_key_entry *find_far(weir_key_table *table,
     weir_key_entry *entry;
     uint8_t *copy;
 
-    for (at = fold(far_hash) & mask; table->entries[at].mark != 0; at = (at + 1) & mask) {
+    for (at = weir_key_table_home(table, fold(far_hash)); table->entries[at].mark != 0;
+         at = (at + 1) & mask) {
         entry = &table->entries[at];
         if (entry->mark == size + 1 && entry->key.far.hash == far_hash &&
             memcmp(entry->key.far.bytes, bytes, size) == 0)
@@ -175,18 +198,26 @@ static inline uint32_t load_offset(const uint32_t *offsets, uint32_t index)
     return offset;
 }
 
+static inline uint64_t load_word(const uint8_t *bytes)
+{
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
 /* Loads a short key, without a branch on its size where 16 bytes may be read. */
 static inline void load_short(const uint8_t *bytes, uint32_t size, bool wide, uint64_t *ret_a,
                               uint64_t *ret_b)
 {
-    uint64_t words[2] = {0, 0}, masks[2];
-
     if (wide) {
-        memcpy(words, bytes, 16);
-        memcpy(masks, mask_bytes + 16 - size, 16);
-        *ret_a = words[0] & masks[0];
-        *ret_b = words[1] & masks[1];
+        const uint8_t *masks = mask_bytes + 16 - size;
+
+        *ret_a = load_word(bytes) & load_word(masks);
+        *ret_b = load_word(bytes + 8) & load_word(masks + 8);
     } else {
+        uint64_t words[2] = {0, 0};
+
         if (size > 0)
             memcpy(words, bytes, size);
         *ret_a = words[0];
@@ -197,28 +228,25 @@ static inline void load_short(const uint8_t *bytes, uint32_t size, bool wide, ui
 /* The keys of a block on their way into the table. */
 typedef struct block {
     uint64_t a[WEIR_KEY_BLOCK], b[WEIR_KEY_BLOCK]; /* the key; of a long one its hash in a */
-    uint32_t hashes[WEIR_KEY_BLOCK], marks[WEIR_KEY_BLOCK];
+    uint64_t tags[WEIR_KEY_BLOCK];
 } block;
 
-/* A function of its own: together the two loops need more registers than there are. */
-static __attribute__((noinline)) int hash_block(const weir_key_table *table, const uint8_t *bytes,
-                                                const uint32_t *offsets, size_t readable,
-                                                uint32_t count, block *keys)
+/* Inlined with `wide`: 16 bytes may be read from each key. */
+static inline __attribute__((always_inline)) int hash_keys(const weir_key_table *table,
+                                                           const uint8_t *bytes,
+                                                           const uint32_t *offsets, uint32_t count,
+                                                           bool wide, block *keys)
 {
     const weir_key_entry *entries = table->entries;
-    uint64_t seed = table->seed, mask = table->capacity - 1;
-    uint32_t start = count > 0 ? load_offset(offsets, 0) : 0;
+    uint64_t seed = table->seed;
+    uint32_t shift = table->shift, start = count > 0 ? load_offset(offsets, 0) : 0;
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t end = load_offset(offsets, i + 1), size = end - start, hash;
 
         if (__builtin_expect(size <= WEIR_KEY_INLINE, 1)) {
-            uint64_t a, b;
-
-            load_short(bytes + start, size, start + (size_t)WEIR_KEY_INLINE <= readable, &a, &b);
-            hash = hash_words(seed, a, b, size);
-            keys->a[i] = a;
-            keys->b[i] = b;
+            load_short(bytes + start, size, wide, &keys->a[i], &keys->b[i]);
+            hash = hash_words(seed, keys->a[i], keys->b[i]);
         } else {
             if (size == UINT32_MAX)
                 return WEIR_ETOO_LARGE;
@@ -226,28 +254,64 @@ static __attribute__((noinline)) int hash_block(const weir_key_table *table, con
             hash = fold(keys->a[i]);
         }
         start = end;
-        keys->marks[i] = size + 1;
-        keys->hashes[i] = hash;
-        __builtin_prefetch(&entries[hash & mask], 1);
+        keys->tags[i] = tag_of(hash, size);
+        __builtin_prefetch(&entries[hash >> shift], 1);
     }
     return 0;
+}
+
+/* A function of its own: together the loops need more registers than there are. */
+static __attribute__((noinline)) int hash_block(const weir_key_table *table, const uint8_t *bytes,
+                                                const uint32_t *offsets, size_t readable,
+                                                uint32_t count, block *keys)
+{
+    assert(count <= WEIR_KEY_BLOCK);
+    if (count > 0 && load_offset(offsets, count - 1) + (size_t)WEIR_KEY_INLINE <= readable)
+        return hash_keys(table, bytes, offsets, count, true, keys);
+    return hash_keys(table, bytes, offsets, count, false, keys);
+}
+
+/* The entry of key i of the block; NULL: no memory. */
+static inline weir_key_entry *find_key(weir_key_table *table, const block *keys, uint32_t i,
+                                       const uint8_t *bytes, const uint32_t *offsets)
+{
+    uint64_t tag = keys->tags[i], a = keys->a[i], b;
+    weir_key_entry *entry;
+
+    if (__builtin_expect(tag >> 32 > WEIR_KEY_INLINE + 1, 0))
+        return find_far(table, a, bytes + load_offset(offsets, i), (uint32_t)(tag >> 32) - 1);
+    b = keys->b[i];
+    entry = &table->entries[weir_key_table_home(table, (uint32_t)tag)];
+    return __builtin_expect(is_key(entry, tag, a, b), 1) ? entry : search_short(table, tag, a, b);
 }
 
 int weir_key_table_find(weir_key_table *table, const uint8_t *bytes, const uint32_t *offsets,
                         size_t readable, uint32_t count, weir_key_entry **ret)
 {
     block keys;
-    int rc;
+    int rc = hash_block(table, bytes, offsets, readable, count, &keys);
 
-    assert(count <= WEIR_KEY_BLOCK);
-    rc = hash_block(table, bytes, offsets, readable, count, &keys);
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        if (__builtin_expect(keys.marks[i] <= WEIR_KEY_INLINE + 1, 1))
-            ret[i] = find_short(table, keys.hashes[i], keys.marks[i], keys.a[i], keys.b[i]);
-        else
-            ret[i] = find_far(table, keys.a[i], bytes + load_offset(offsets, i), keys.marks[i] - 1);
+        ret[i] = find_key(table, &keys, i, bytes, offsets);
         if (!ret[i])
             rc = WEIR_ENO_MEMORY;
+    }
+    return rc;
+}
+
+int weir_key_table_count(weir_key_table *table, const uint8_t *bytes, const uint32_t *offsets,
+                         size_t readable, uint32_t count)
+{
+    block keys;
+    int rc = hash_block(table, bytes, offsets, readable, count, &keys);
+
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        weir_key_entry *entry = find_key(table, &keys, i, bytes, offsets);
+
+        if (!entry)
+            rc = WEIR_ENO_MEMORY;
+        else if (__builtin_add_overflow(entry->value.count, 1, &entry->value.count))
+            rc = WEIR_EINVALID;
     }
     return rc;
 }
@@ -255,15 +319,22 @@ int weir_key_table_find(weir_key_table *table, const uint8_t *bytes, const uint3
 void weir_key_table_find_words(weir_key_table *table, const uint64_t *words, uint32_t key_size,
                                uint32_t count, weir_key_entry **ret)
 {
-    uint32_t hashes[WEIR_KEY_BLOCK];
+    uint64_t tags[WEIR_KEY_BLOCK];
 
     assert(count <= WEIR_KEY_BLOCK && key_size <= 8);
     for (uint32_t i = 0; i < count; i++) {
-        hashes[i] = hash_words(table->seed, words[i], 0, key_size);
-        __builtin_prefetch(&table->entries[hashes[i] & (table->capacity - 1)], 1);
+        uint32_t hash = hash_words(table->seed, words[i], 0);
+
+        tags[i] = tag_of(hash, key_size);
+        __builtin_prefetch(&table->entries[weir_key_table_home(table, hash)], 1);
     }
-    for (uint32_t i = 0; i < count; i++)
-        ret[i] = find_short(table, hashes[i], key_size + 1, words[i], 0);
+    for (uint32_t i = 0; i < count; i++) {
+        weir_key_entry *entry = &table->entries[weir_key_table_home(table, (uint32_t)tags[i])];
+
+        ret[i] = __builtin_expect(is_key(entry, tags[i], words[i], 0), 1)
+                     ? entry
+                     : search_short(table, tags[i], words[i], 0);
+    }
 }
 
 /* Moves back the entries behind the gap that may stand nearer to their home, so that no probe ever
@@ -275,7 +346,7 @@ void weir_key_table_remove(weir_key_table *table, weir_key_entry *entry)
     if (weir_key_entry_size(entry) > WEIR_KEY_INLINE)
         weir_byte_slab_free(&table->slab, entry->key.far.bytes, weir_key_entry_size(entry));
     for (uint64_t at = (gap + 1) & mask; table->entries[at].mark != 0; at = (at + 1) & mask) {
-        uint64_t home = table->entries[at].hash & mask;
+        uint64_t home = weir_key_table_home(table, table->entries[at].hash);
 
         if (((at - home) & mask) >= ((at - gap) & mask)) {
             table->entries[gap] = table->entries[at];

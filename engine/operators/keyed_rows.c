@@ -182,6 +182,31 @@ int weir_keyed_rows_find(weir_keyed_rows *keyed, uint32_t first, uint32_t count,
     return rc < 0 ? out_of_room(keyed, rc, err) : 0;
 }
 
+static int overflow(const weir_keyed_rows *keyed, weir_error *err)
+{
+    return weir_operator_error(keyed->operator_, err, WEIR_EUSER,
+                               "a count is beyond the range of bigint; count fewer rows");
+}
+
+int weir_keyed_rows_count(weir_keyed_rows *keyed, uint32_t first, uint32_t count, weir_error *err)
+{
+    weir_key_entry *entries[WEIR_KEY_BLOCK];
+    int rc;
+
+    if (keyed->form != WEIR_KEYS_WORD) {
+        rc = weir_key_table_count(keyed->table, keyed->bytes, keyed->offsets + first,
+                                  keyed->readable, count);
+        return rc == WEIR_EINVALID ? overflow(keyed, err)
+               : rc < 0            ? out_of_room(keyed, rc, err)
+                                   : 0;
+    }
+    find_words(keyed, first, count, entries);
+    for (uint32_t i = 0; i < count; i++)
+        if (__builtin_add_overflow(entries[i]->value.count, 1, &entries[i]->value.count))
+            return overflow(keyed, err);
+    return 0;
+}
+
 void weir_keyed_rows_turn(weir_keyed_rows *keyed)
 {
     assert(!keyed->draining);

@@ -49,6 +49,10 @@ int weir_keyed_rows_begin(weir_keyed_rows *keyed, const weir_columns *columns,
 int weir_keyed_rows_find(weir_keyed_rows *keyed, uint32_t first, uint32_t count,
                          weir_key_entry **ret, weir_error *err) WEIR_MUST_CHECK;
 
+/* Adds 1 to the counts of those entries instead. */
+int weir_keyed_rows_count(weir_keyed_rows *keyed, uint32_t first, uint32_t count,
+                          weir_error *err) WEIR_MUST_CHECK;
+
 /* The full table (or, at the end, the only one with rows) is to be drained, the other one fills. */
 void weir_keyed_rows_turn(weir_keyed_rows *keyed);
 /* The next entry of the table that is drained; NULL at its end: it is empty then. Reads of the

@@ -46,6 +46,7 @@ static int map_process(weir_operator *self, uint32_t input, const weir_columns *
     map *m = (map *)self;
     weir_user_context *user = &m->user;
     weir_map_fn fn = self->context.code->map;
+    weir_record_run run = {0};
 
     (void)input;
     (void)ret_wait;
@@ -53,7 +54,7 @@ static int map_process(weir_operator *self, uint32_t input, const weir_columns *
     weir_record_reader_set(m->reader, columns);
     weir_user_context_set_batch(user, columns);
     for (uint32_t row = 0; row < columns->rows; row++) {
-        const void *record = weir_record_reader_get(m->reader, row);
+        const void *record = weir_record_run_next(&run, m->reader, row, columns->rows);
         int rc;
 
         if (!record)

@@ -26,12 +26,15 @@ int weir_output_port_init(weir_output_port *port, weir_operator *operator_, weir
     rc = weir_builder_new(schema, rows, bytes, &port->builder);
     if (rc < 0 || !is_one_string(schema))
         return rc;
-    port->bytes = weir_alloc((size_t)bytes + WEIR_PORT_SLACK);
+    /* Half of the bytes at least are for long strings. */
+    if (rows > bytes / (2 * WEIR_PORT_SHORT))
+        rows = bytes < 2 * WEIR_PORT_SHORT ? 1 : bytes / (2 * WEIR_PORT_SHORT);
+    port->bytes = weir_alloc((size_t)bytes + 2 * WEIR_PORT_SHORT);
     port->offsets = weir_calloc((size_t)rows + 1, sizeof *port->offsets);
     if (!port->bytes || !port->offsets)
         return WEIR_ENO_MEMORY;
     port->rows_max = port->rows_room = rows;
-    port->bytes_max = bytes;
+    port->long_max = bytes > rows * WEIR_PORT_SHORT ? bytes - rows * WEIR_PORT_SHORT : 0;
     port->strings = true;
     return 0;
 }

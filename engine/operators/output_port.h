@@ -13,19 +13,22 @@
 
 #include <string.h>
 
-#define WEIR_PORT_SLACK 16 /* bytes that put_short may write beyond a string's end */
+#define WEIR_PORT_SHORT 16u /* bytes of a short string, and written beyond the end of any */
 
 typedef struct weir_output_port {
+    /* What put_short touches. */
+    char *bytes;
+    uint32_t *offsets;
+    uint32_t rows;      /* of the strings */
+    uint32_t rows_room; /* rows_max; 0 while the builder may hold rows */
+    uint32_t used;
+    uint32_t rows_max;
+    uint32_t long_max; /* bytes that long strings may fill: the rest is enough for short ones */
+    bool strings;      /* put_string is possible */
     weir_builder *builder;
     weir_collector *collector;
     weir_operator *operator_; /* counts the rows that leave */
     weir_schema *schema;      /* a reference */
-    bool strings;             /* put_string is possible */
-    char *bytes;
-    uint32_t *offsets;
-    uint32_t rows, rows_max; /* of the strings */
-    uint32_t rows_room;      /* rows_max; 0 while the builder may hold rows */
-    uint32_t used, bytes_max;
 } weir_output_port;
 
 /* `schema` is ref'd. Limits come from the operator's context. */
@@ -64,20 +67,15 @@ static inline bool weir_readable_holds(const weir_readable *readable, const char
     return (uintptr_t)p - (uintptr_t)readable->begin < readable->span;
 }
 
-static inline bool weir_output_port_has_room(const weir_output_port *port, uint32_t size)
-{
-    return port->rows < port->rows_room && size <= port->bytes_max - port->used;
-}
-
 /* Appends a string that is short and lies in `readable`, in one move of 16 bytes and without a
  * call; false when it is neither or there is no room. */
 static inline bool weir_output_port_put_short(weir_output_port *port, weir_string string,
                                               const weir_readable *readable)
 {
-    if (string.n > 16 || !weir_readable_holds(readable, string.p) ||
-        !weir_output_port_has_room(port, string.n))
+    if (string.n > WEIR_PORT_SHORT || !weir_readable_holds(readable, string.p) ||
+        port->rows >= port->rows_room)
         return false;
-    memcpy(port->bytes + port->used, string.p, 16);
+    memcpy(port->bytes + port->used, string.p, WEIR_PORT_SHORT);
     port->used += string.n;
     port->offsets[++port->rows] = port->used;
     return true;
@@ -87,7 +85,8 @@ static inline bool weir_output_port_put_short(weir_output_port *port, weir_strin
  * use the builder then. */
 static inline bool weir_output_port_put_string(weir_output_port *port, weir_string string)
 {
-    if (!weir_output_port_has_room(port, string.n) || (!string.p && string.n > 0))
+    if (port->rows >= port->rows_room || (uint64_t)port->used + string.n > port->long_max ||
+        (!string.p && string.n > 0))
         return false;
     if (string.n > 0)
         memcpy(port->bytes + port->used, string.p, string.n);

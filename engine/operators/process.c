@@ -117,9 +117,10 @@ static int each_record(process *p, const weir_columns *columns, weir_error *err)
     weir_user_context *user = &p->user;
     weir_record_reader *reader = p->readers[0];
     int (*on_record)(weir_ctx *, const void *) = p->op.on_record;
+    weir_record_run run = {0};
 
     for (uint32_t row = 0; row < columns->rows; row++) {
-        const void *record = weir_record_reader_get(reader, row);
+        const void *record = weir_record_run_next(&run, reader, row, columns->rows);
         int rc;
 
         if (!record)
@@ -135,9 +136,10 @@ static int each_record(process *p, const weir_columns *columns, weir_error *err)
 static int each_input(process *p, uint32_t input, const weir_columns *columns, weir_error *err)
 {
     weir_user_context *user = &p->user;
+    weir_record_run run = {0};
 
     for (uint32_t row = 0; row < columns->rows; row++) {
-        const void *record = weir_record_reader_get(p->readers[input], row);
+        const void *record = weir_record_run_next(&run, p->readers[input], row, columns->rows);
         int rc;
 
         if (!record)

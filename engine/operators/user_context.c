@@ -14,6 +14,14 @@ static weir_user_context *context_of(weir_ctx *ctx)
 
 /* ---- failures ---- */
 
+/* Emits that go on in the same callback must take the slow way, which asks for failures. */
+static int stick(weir_user_context *self, int code)
+{
+    self->failure = code;
+    self->readable.span = 0;
+    return code;
+}
+
 WEIR_PRINTF(3, 4)
 static int refuse(weir_user_context *self, int code, const char *format, ...)
 {
@@ -24,16 +32,14 @@ static int refuse(weir_user_context *self, int code, const char *format, ...)
     va_start(args, format);
     (void)weir_error_vset(&self->error, code, format, args);
     va_end(args);
-    self->failure = code;
-    return code;
+    return stick(self, code);
 }
 
 /* A collector's error is whole: it names the operator downstream that it comes from. */
 static int report(weir_user_context *self, int code)
 {
-    self->failure = code;
     self->reported = true;
-    return code;
+    return stick(self, code);
 }
 
 int weir_user_context_fail(weir_user_context *context, int rc, const weir_schema *schema,
@@ -139,13 +145,13 @@ static __attribute__((noinline)) int emit_string_slowly(weir_ctx *ctx, const voi
     return weir_output_port_put_string(self->ports, string) ? 0 : emit_record(ctx, record);
 }
 
-/* The hot call of a flat map over text: a short string of the batch in hand, no event time. */
+/* The hot call of a flat map over text: a short string of the batch in hand. Nothing is readable
+ * when there are event times, or after a failure. */
 static int emit_string(weir_ctx *ctx, const void *record)
 {
     weir_user_context *self = context_of(ctx);
 
-    if (__builtin_expect(self->timestamp == WEIR_NO_TIMESTAMP && self->failure == 0, 1) &&
-        __builtin_expect(weir_output_port_put_short(self->ports,
+    if (__builtin_expect(weir_output_port_put_short(self->ports,
                                                     load_string(record, self->string_offset),
                                                     &self->readable),
                          1))
@@ -257,8 +263,7 @@ WEIR_PRINTF(2, 3) static int user_fail(weir_ctx *ctx, const char *format, ...)
     va_start(args, format);
     (void)weir_error_vset(&self->error, WEIR_EUSER, format, args);
     va_end(args);
-    self->failure = WEIR_EUSER;
-    return WEIR_EUSER;
+    return stick(self, WEIR_EUSER);
 }
 
 static void *user_instance(weir_ctx *ctx)
@@ -355,6 +360,8 @@ void weir_user_context_set_batch(weir_user_context *context, const weir_columns 
     context->readable = (weir_readable){NULL, 0};
     context->timestamp = WEIR_NO_TIMESTAMP;
     context->row_kind = WEIR_INSERT;
+    if (columns && columns->timestamps)
+        return;
     for (uint32_t i = 0; columns && i < columns->ncolumns; i++) {
         const weir_column *column = &columns->columns[i];
 

@@ -29,7 +29,7 @@ typedef struct weir_user_context {
     weir_output_port *ports; /* of the operator's outputs; may be none */
     uint32_t nports;
     uint32_t string_offset; /* emit of one string: of the member in the record */
-    weir_readable readable; /* strings of the batch in hand */
+    weir_readable readable; /* strings of the batch in hand that emit may copy without asking */
     uint8_t row_kind;
     bool emits;    /* this callback may emit */
     int failure;   /* code of the callback's first failure; 0: none */
@@ -47,7 +47,8 @@ void weir_user_context_deinit(weir_user_context *context);
 
 /* May the next callbacks emit? At first they may not. */
 void weir_user_context_allow_emits(weir_user_context *context, bool emits);
-/* A batch is in hand: its strings may be read 16 bytes at a time. NULL: none is. */
+/* A batch is in hand: its strings may be read 16 bytes at a time, and emitted fast if it has no
+ * event times. NULL: none is. */
 void weir_user_context_set_batch(weir_user_context *context, const weir_columns *columns);
 static inline void weir_user_context_set_row(weir_user_context *context,
                                              const weir_columns *columns, uint32_t row)

@@ -116,6 +116,71 @@ static void every_timestamp_reads_back(void **state)
     assert_true(weir_calendar_format_timestamp(INT64_MIN, 9, true, out) <= WEIR_CALENDAR_MAX);
 }
 
+/* The fast parser takes nothing that the other one does not, and reads the same; what it leaves is
+ * not of the usual shape. */
+static void near_days_are_read_alike(void **state)
+{
+    static const char odd[] = "0123456789-:. TZ+x";
+    weir_prng prng = {15};
+    weir_calendar_near near = {.head = 0};
+    uint32_t taken = 0, refused = 0;
+
+    (void)state;
+    for (int i = 0; i < 300000; i++) {
+        char text[80] = {0};
+        uint32_t precision = (uint32_t)weir_prng_below(&prng, 10);
+        bool zone = weir_prng_below(&prng, 2) == 0, read;
+        int64_t fast = 42, slow = 42;
+        size_t n = (size_t)snprintf(
+            text, sizeof text, "%04u-%02u-%02u%c%02u:%02u:%02u",
+            weir_prng_below(&prng, 4) == 0 ? (unsigned)weir_prng_below(&prng, 10000) : 2024u,
+            (unsigned)weir_prng_below(&prng, 3) + 1, (unsigned)weir_prng_below(&prng, 30) + 1,
+            weir_prng_below(&prng, 3) == 0 ? 'T' : ' ', (unsigned)weir_prng_below(&prng, 24),
+            (unsigned)weir_prng_below(&prng, 60), (unsigned)weir_prng_below(&prng, 60));
+
+        if (weir_prng_below(&prng, 3) != 0)
+            n += (size_t)snprintf(text + n, 12, ".%0*u", 1 + (int)weir_prng_below(&prng, 9),
+                                  (unsigned)weir_prng_below(&prng, 10));
+        if (weir_prng_below(&prng, 4) == 0)
+            text[n++] = 'Z';
+        if (weir_prng_below(&prng, 4) == 0)
+            text[weir_prng_below(&prng, n)] = odd[weir_prng_below(&prng, sizeof odd - 1)];
+        if (weir_prng_below(&prng, 20) == 0)
+            n = (size_t)weir_prng_below(&prng, n + 1);
+        read = weir_calendar_parse_near(text, n, precision, zone, &near, &fast);
+        taken += read;
+        refused += !read;
+        if (!read)
+            assert_true(fast == 42);
+        else if (weir_calendar_parse_timestamp(text, n, precision, zone, &slow) != NULL ||
+                 slow != fast)
+            fail_msg("'%.*s', precision %u", (int)n, text, precision);
+    }
+    assert_true(taken > 100000 && refused > 20000);
+    near = (weir_calendar_near){.head = 0}; /* no day is remembered: not even one of zeros */
+    assert_false(weir_calendar_parse_near("\0\0\0\0\0\0\0\0\0\0 00:00:00\0\0\0\0\0\0\0\0", 19, 3,
+                                          false, &near, &(int64_t){0}));
+}
+
+static void near_days_are_written_alike(void **state)
+{
+    weir_prng prng = {16};
+    weir_calendar_day near = {.size = 0};
+
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        char fresh[WEIR_CALENDAR_MAX], out[WEIR_CALENDAR_MAX];
+        uint32_t precision = (uint32_t)weir_prng_below(&prng, 10);
+        bool zone = i % 2 == 0;
+        int64_t value = (int64_t)weir_prng_next(&prng) >> weir_prng_below(&prng, 64);
+        size_t size = weir_calendar_format_timestamp(value, precision, zone, fresh);
+
+        assert_int_equal(weir_calendar_format_timestamp_near(value, precision, zone, &near, out),
+                         size);
+        assert_memory_equal(out, fresh, size);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +189,8 @@ int main(void)
         cmocka_unit_test(times_are_checked),
         cmocka_unit_test(timestamps_have_their_precision),
         cmocka_unit_test(every_timestamp_reads_back),
+        cmocka_unit_test(near_days_are_read_alike),
+        cmocka_unit_test(near_days_are_written_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,6 +126,44 @@ static void every_float_reads_back(void **state)
     }
 }
 
+/* Values of all sizes and shapes; many are short decimals. */
+static double random_double(weir_prng *prng)
+{
+    uint64_t bits = weir_prng_next(prng);
+    double value;
+
+    if (weir_prng_below(prng, 2) == 0) {
+        value = (double)(int64_t)(bits >> weir_prng_below(prng, 64));
+        for (uint64_t n = weir_prng_below(prng, 12); n > 0; n--)
+            value /= 10;
+        return bits & 1 ? value : -value;
+    }
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Whatever places are tried first, the text is the same. */
+static void guesses_do_not_matter(void **state)
+{
+    weir_prng prng = {77};
+    unsigned places = 0;
+
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        char fresh[WEIR_NUMBER_MAX + 1], near[WEIR_NUMBER_MAX + 1];
+        double value = random_double(&prng), back = 0;
+        size_t size = weir_number_format_double(value, fresh);
+
+        if (i % 3 == 0)
+            places = (unsigned)weir_prng_below(&prng, 10);
+        assert_int_equal(weir_number_format_double_near(value, &places, near), size);
+        assert_memory_equal(fresh, near, size);
+        assert_true(places <= 9);
+        assert_null(weir_number_parse_double(fresh, size, &back));
+        assert_true(isnan(value) ? isnan(back) : back >= value && back <= value);
+    }
+}
+
 static void assert_text(double value, const char *wanted)
 {
     char out[WEIR_NUMBER_MAX + 1];
@@ -187,6 +225,28 @@ static void decimals_are_exact(void **state)
     assert_non_null(weir_number_parse_decimal("", 0, 10, 2, &value));
 }
 
+/* Decimals of up to 64 bits against their digits, with a point put into them. */
+static void small_decimals_are_their_digits(void **state)
+{
+    weir_prng prng = {78};
+
+    (void)state;
+    for (int i = 0; i < 50000; i++) {
+        uint64_t digits = weir_prng_next(&prng) >> weir_prng_below(&prng, 64);
+        uint32_t scale = (uint32_t)weir_prng_below(&prng, 38);
+        bool negative = weir_prng_below(&prng, 2) == 0 && digits > 0;
+        weir_decimal value = {negative ? 0 - digits : digits, negative ? -1 : 0};
+        char text[80], wanted[90], out[WEIR_NUMBER_MAX];
+        size_t n = (size_t)snprintf(text, sizeof text, "%0*llu", (int)scale + 1,
+                                    (unsigned long long)digits);
+
+        n = (size_t)snprintf(wanted, sizeof wanted, "%s%.*s%s%s", negative ? "-" : "",
+                             (int)(n - scale), text, scale > 0 ? "." : "", text + n - scale);
+        assert_int_equal(weir_number_format_decimal(&value, scale, out), n);
+        assert_memory_equal(out, wanted, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,7 +255,9 @@ int main(void)
         cmocka_unit_test(every_double_reads_back),
         cmocka_unit_test(every_float_reads_back),
         cmocka_unit_test(doubles_are_written_shortly),
+        cmocka_unit_test(guesses_do_not_matter),
         cmocka_unit_test(decimals_are_exact),
+        cmocka_unit_test(small_decimals_are_their_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ typedef struct catcher {
     char **rows;
     size_t count, capacity;
     size_t batches, largest;  /* largest: rows of one batch */
+    size_t most_bytes;        /* of texts in the first column of one batch */
     const weir_columns *last; /* as it was passed, for telling a view from a copy */
     int fail_with;            /* what collect returns; 0: it takes the rows */
 } catcher;
@@ -60,6 +61,12 @@ static inline int catch_rows(weir_collector *self, const weir_columns *columns, 
     c->last = columns;
     if (columns->rows > c->largest)
         c->largest = columns->rows;
+    if (weir_kind_is_variable(columns->columns[0].kind)) {
+        uint32_t bytes;
+
+        memcpy(&bytes, columns->columns[0].offsets + columns->rows, sizeof bytes);
+        c->most_bytes = bytes > c->most_bytes ? bytes : c->most_bytes;
+    }
     for (uint32_t i = 0; i < columns->rows; i++) {
         char row[ROW_MAX], text[ROW_MAX + 32], time[32] = "";
 
@@ -84,7 +91,7 @@ static inline void catcher_clear(catcher *c)
         free(c->rows[i]);
     free(c->rows);
     c->rows = NULL;
-    c->count = c->capacity = c->batches = c->largest = 0;
+    c->count = c->capacity = c->batches = c->largest = c->most_bytes = 0;
 }
 
 static inline void keep_log(void *self, const char *line)

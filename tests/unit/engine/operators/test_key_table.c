@@ -99,6 +99,55 @@ static void test_model(void **state)
     free(m);
 }
 
+/* Counting is finding and adding. */
+static void test_counts(void **state)
+{
+    weir_prng prng = {43};
+    weir_key_table found, counted;
+    uint64_t cursor = 0;
+    weir_key_entry *entry, *one[WEIR_KEY_BLOCK];
+
+    (void)state;
+    weir_key_table_init(&found, 5);
+    weir_key_table_init(&counted, 5);
+    for (int step = 0; step < 3000; step++) {
+        uint32_t n = (uint32_t)weir_prng_below(&prng, WEIR_KEY_BLOCK + 1);
+        uint32_t offsets[WEIR_KEY_BLOCK + 1] = {0};
+        uint8_t scratch[WEIR_KEY_BLOCK * 300], *exact;
+
+        for (uint32_t i = 0; i < n; i++)
+            offsets[i + 1] = offsets[i] + key_bytes((uint32_t)weir_prng_below(&prng, KEYS),
+                                                    scratch + offsets[i]);
+        exact = malloc(offsets[n] + 1);
+        assert_non_null(exact);
+        memcpy(exact + 1, scratch, offsets[n]);
+        assert_int_equal(weir_key_table_reserve(&found, n, UINT64_MAX), 0);
+        assert_int_equal(weir_key_table_reserve(&counted, n, UINT64_MAX), 0);
+        assert_int_equal(weir_key_table_find(&found, exact + 1, offsets, offsets[n], n, one), 0);
+        for (uint32_t i = 0; i < n; i++)
+            one[i]->value.count++;
+        assert_int_equal(weir_key_table_count(&counted, exact + 1, offsets, offsets[n], n), 0);
+        free(exact);
+    }
+    assert_int_equal(found.count, counted.count);
+    while ((entry = weir_key_table_next(&found, &cursor))) {
+        uint32_t offsets[2] = {0, weir_key_entry_size(entry)};
+
+        assert_int_equal(
+            weir_key_table_find(&counted, weir_key_entry_bytes(entry), offsets, offsets[1], 1, one),
+            0);
+        assert_int_equal(one[0]->value.count, entry->value.count);
+    }
+    assert_int_equal(found.count, counted.count);
+    one[0]->value.count = INT64_MAX;
+    assert_int_equal(weir_key_table_count(&counted, weir_key_entry_bytes(one[0]),
+                                          (uint32_t[]){0, weir_key_entry_size(one[0])},
+                                          weir_key_entry_size(one[0]), 1),
+                     WEIR_EINVALID);
+    weir_key_table_deinit(&found);
+    weir_key_table_deinit(&counted);
+}
+
 static void test_words(void **state)
 {
     weir_key_table table;
@@ -141,7 +190,8 @@ static void test_seeds_differ(void **state)
         words[0] = entry->key.words[0];
         assert_int_equal(weir_key_table_reserve(&b, 1, UINT64_MAX), 0);
         weir_key_table_find_words(&b, words, 8, 1, copy);
-        distance += ((uint64_t)(copy[0] - b.entries) - copy[0]->hash) & (b.capacity - 1);
+        distance += ((uint64_t)(copy[0] - b.entries) - weir_key_table_home(&b, copy[0]->hash)) &
+                    (b.capacity - 1);
     }
     assert_int_equal(b.count, 100000);
     assert_true(distance < 200000);
@@ -178,9 +228,8 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_seeds_differ),
+        cmocka_unit_test(test_model),  cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_words),  cmocka_unit_test(test_seeds_differ),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,83 @@ static void test_filter(void **state)
     fixture_close(&f);
 }
 
+/* Texts of all lengths, in any order, with and without event times: every one comes out, in order,
+ * and batches keep their limits. */
+static void test_flat_map_keeps_the_limits(void **state)
+{
+    static const uint32_t limits[][2] = {
+        {100, 1000}, {7, 1u << 16}, {100, 40}, {1, 1}, {100, 3200}};
+    weir_prng prng = {4};
+
+    (void)state;
+    for (uint32_t round = 0; round < 5; round++) {
+        static char texts[3000][160], letters[120];
+        fixture f;
+
+        memset(letters, 'w', sizeof letters);
+        fixture_init(&f, WEIR_OPERATOR_PROCESS, WEIR_TYPE(line), WEIR_TYPE(line));
+        f.code.op = &splitter;
+        f.context.batch_rows = limits[round][0];
+        f.context.batch_bytes = limits[round][1];
+        assert_int_equal(fixture_open(&f), 0);
+        for (uint32_t i = 0; i < 3000; i++) {
+            bool timed = round != 4 && i % 500 > 450;
+            bool is_long = weir_prng_below(&prng, round == 4 ? 2 : 9) == 0;
+            uint32_t n = (is_long && i % 2 ? 100u : 1u) +
+                         (uint32_t)weir_prng_below(&prng, is_long ? 20 : 12);
+
+            (void)snprintf(texts[i], sizeof texts[i], "+I{text=%.*s%u}%s", (int)n, letters, i,
+                           timed ? "@5" : "");
+            add_full(&f, 0,
+                     &(line){{strchr(texts[i], '=') + 1, n + (i > 999  ? 4u
+                                                              : i > 99 ? 3u
+                                                              : i > 9  ? 2u
+                                                                       : 1u)}},
+                     timed ? 5 : INT64_MIN, WEIR_INSERT);
+            if (i % 100 == 99)
+                assert_int_equal(feed(&f, 0), 0);
+        }
+        assert_int_equal(end_input(&f, NULL), 0);
+        assert_int_equal(f.outputs[0].count, 3000);
+        for (uint32_t i = 0; i < 3000; i++)
+            assert_string_equal(f.outputs[0].rows[i], texts[i]);
+        assert_true(f.outputs[0].largest <= limits[round][0]);
+        /* Rows with an event time go through the builder, which is full a row later. */
+        assert_true(f.outputs[0].most_bytes <= limits[round][1] + (round == 4 ? 0u : 124u));
+        fixture_close(&f);
+    }
+}
+
+/* A callback that goes on after a failure gets the failure again, and its rows go nowhere. */
+static int stubborn(weir_ctx *ctx, const void *in)
+{
+    const line *l = in;
+
+    assert_int_equal(weir_emit(ctx, &(line){l->text}), 0);
+    assert_true(weir_fail(ctx, "no more") < 0);
+    assert_true(weir_emit(ctx, &(line){l->text}) < 0);
+    assert_true(weir_emit_to(ctx, 0, &(line){l->text}) < 0);
+    return 0;
+}
+
+static void test_failures_stick(void **state)
+{
+    static const weir_op op = {WEIR_OP("stubborn", line, line), .on_record = stubborn};
+    fixture f;
+
+    (void)state;
+    fixture_init(&f, WEIR_OPERATOR_PROCESS, WEIR_TYPE(line), WEIR_TYPE(line));
+    f.code.op = &op;
+    assert_int_equal(fixture_open(&f), 0);
+    for (int i = 0; i < 30; i++) /* enough behind it to be read in one move */
+        add(&f, &(line){str("word")});
+    assert_int_equal(feed(&f, 0), WEIR_EUSER);
+    assert_string_equal(f.err.text, "job.c:7: op: no more; record {text=word}");
+    assert_int_equal(flush(&f), 0);
+    assert_int_equal(f.outputs[0].count, 0);
+    fixture_close(&f);
+}
+
 static void test_flat_map_of_strings(void **state)
 {
     char big[70000];
@@ -529,6 +606,8 @@ int main(void)
         cmocka_unit_test(test_map_may_not_emit),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_flat_map_of_strings),
+        cmocka_unit_test(test_flat_map_keeps_the_limits),
+        cmocka_unit_test(test_failures_stick),
         cmocka_unit_test(test_failure_names_the_record),
         cmocka_unit_test(test_downstream_errors_name_the_record),
         cmocka_unit_test(test_sides_instance_facts),
