@@ -4,9 +4,12 @@
  * and a second hello of a runner means that its first connection is gone. What was on the way then
  * is unknown, so the pair is lost, once and for good. */
 #include "actors/data_bus_internal.h"
+#include "actors/endpoint.h"
 #include "base/clock.h"
+#include "base/handover.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/units.h"
 #include "proto/codec.h"
 #include "proto/data.pb-c.h"
 
@@ -15,14 +18,18 @@
 #include <string.h>
 
 enum {
-    PROTOCOL = 1,
+    PROTOCOL = 2,
     PROTOCOL_REFUSED = 0, /* in an answer: the hello was refused */
     RETRY_MS = 50,
-    GIVE_UP_MS = 60000,
+    LOOK_AGAIN_MS = 1000,
+    MEET_MS = 60000,
+    CONGESTED_MS = 1,
     WAITING_MAX = 100000, /* letters; credits keep them far below */
     COMPLAINTS_MAX = 16,
     HELLO_MEMORY_MAX = 16 << 10,
 };
+
+#define BROKEN "the connection broke, or was silent for too long (heartbeat.timeout)"
 
 /* --- loss --- */
 
@@ -62,8 +69,7 @@ static void lose(weir_data_bus *bus, struct weir__bus_peer *peer, const char *wh
         weir_number_map_take(&bus->by_id, key_of(peer->id, peer->id_size));
     weir__bus_peer_close(peer);
     char text[512];
-    snprintf(text, sizeof text, "data connection with runner %u at %s: %s", peer->runner,
-             peer->endpoint, why);
+    snprintf(text, sizeof text, "%.*s: %s", (int)strcspn(peer->endpoint, "#"), peer->endpoint, why);
     bus->config.lost(bus->config.self, peer->runner, text);
 }
 
@@ -158,17 +164,47 @@ static void wait_in_line(struct weir__bus_peer *peer, struct weir__letter *lette
     peer->waiting++;
 }
 
-/* The header stands before the body is given away: only then can nothing go back. */
-static int send_body(void *socket, struct weir__letter *letter)
+/* Takes the letters of an envelope out of the line; returns the first, linked to the last. */
+static struct weir__letter *take_letters(struct weir__bus_peer *peer, size_t count)
 {
+    struct weir__letter *first = peer->first, *last = first;
+    for (size_t i = 1; i < count; i++)
+        last = last->next;
+    peer->first = last->next;
+    if (peer->first == NULL)
+        peer->end = &peer->first;
+    peer->waiting -= count;
+    last->next = NULL;
+    return first;
+}
+
+static void free_gathered(void *body, void *hint)
+{
+    (void)hint;
+    weir_free(body);
+}
+
+/* The head stands before the bodies are given away: only then can nothing go back. Letters of
+ * gathered bodies are released here, others when their bodies were sent. */
+static int send_bodies(void *socket, const struct weir__envelope *envelope,
+                       struct weir__letter *letters)
+{
+    void *bytes = (void *)(uintptr_t)envelope->body;
+    bool is_gathered = envelope->is_gathered;
+    for (const struct weir__letter *letter = letters; letter != NULL; letter = letter->next)
+        WEIR_HAND_OVER(letter->body);
     zmq_msg_t body;
-    if (zmq_msg_init_data(&body, letter->body, letter->body_size, weir__letter_release, letter) !=
-        0) {
-        weir__letter_free(letter);
+    int rc = zmq_msg_init_data(&body, bytes, envelope->body_size,
+                               is_gathered ? free_gathered : weir__letters_release,
+                               is_gathered ? NULL : letters);
+    if (is_gathered || rc != 0)
+        weir__letters_release(NULL, letters);
+    if (rc != 0) {
+        if (is_gathered)
+            weir_free(bytes);
         send_frame(socket, "", 0, 0); /* ends the message, so that the socket can be used */
         return ENOMEM;
     }
-    int rc;
     do
         rc = zmq_msg_send(&body, socket, ZMQ_DONTWAIT);
     while (rc < 0 && zmq_errno() == EINTR);
@@ -178,23 +214,31 @@ static int send_body(void *socket, struct weir__letter *letter)
     return EPIPE;
 }
 
-/* EAGAIN: the letter is still the caller's. Else it is gone, one way or the other. */
-static int send_letter(weir_data_bus *bus, struct weir__bus_peer *peer, struct weir__letter *letter)
+/* The first letters of the line, as many as go into one message. EAGAIN: they are still in line.
+ * Else they are gone, one way or the other. */
+static int send_letters(weir_data_bus *bus, struct weir__bus_peer *peer)
 {
+    struct weir__envelope *envelope = bus->envelope;
     void *socket = peer->connects ? peer->socket : bus->door;
+    *(peer->connects ? &peer->is_due : &bus->door_due) = true; /* a send may hear what has come */
+    if (weir__envelope_pack(envelope, peer->first, bus->config.message_max) != 0)
+        return ENOMEM;
     int rc = 0;
     if (!peer->connects)
         rc = send_frame(socket, peer->id, peer->id_size, ZMQ_SNDMORE);
     bool has_begun = rc == 0 && !peer->connects;
     if (rc == 0)
-        rc = send_frame(socket, letter->header, letter->header_size,
-                        letter->body == NULL ? 0 : ZMQ_SNDMORE);
+        rc = send_frame(socket, envelope->head, envelope->head_size,
+                        envelope->has_body ? ZMQ_SNDMORE : 0);
+    if (rc != 0 && envelope->is_gathered)
+        weir_free((void *)(uintptr_t)envelope->body);
     if (rc == EAGAIN && !has_begun)
         return EAGAIN;
-    if (rc != 0 || letter->body == NULL)
-        weir__letter_free(letter);
+    struct weir__letter *letters = take_letters(peer, envelope->letters);
+    if (rc != 0 || !envelope->has_body)
+        weir__letters_release(NULL, letters);
     else
-        rc = send_body(socket, letter);
+        rc = send_bodies(socket, envelope, letters);
     return rc == EAGAIN ? EPIPE : rc;
 }
 
@@ -203,7 +247,7 @@ static void check_sent(weir_data_bus *bus, struct weir__bus_peer *peer, int rc)
     if (rc == ENOMEM)
         lose(bus, peer, "no memory to send a message");
     else if (rc != 0)
-        lose(bus, peer, "the connection broke");
+        lose(bus, peer, BROKEN);
 }
 
 void weir__bus_peer_send(weir_data_bus *bus, struct weir__bus_peer *peer,
@@ -213,30 +257,26 @@ void weir__bus_peer_send(weir_data_bus *bus, struct weir__bus_peer *peer,
         weir__letter_free(letter);
         return;
     }
-    if (peer->state == WEIR__BUS_OPEN && peer->waiting == 0) {
-        int rc = send_letter(bus, peer, letter);
-        if (rc != EAGAIN) {
-            check_sent(bus, peer, rc);
-            return;
-        }
-    }
     wait_in_line(peer, letter);
+    if (peer->waiting > WAITING_MAX) /* a burst, or nothing goes out any more */
+        weir__bus_peer_flush(bus, peer);
     if (peer->waiting > WAITING_MAX)
         lose(bus, peer, "too many messages wait to be sent");
 }
 
+/* A ROUTER does not tell when a full peer has room again, and a try may hear what has come and so
+ * makes the socket due: a full peer is tried again after a while, and not at every turn. */
 void weir__bus_peer_flush(weir_data_bus *bus, struct weir__bus_peer *peer)
 {
+    if (peer->full_until_ms != 0 && weir_clock_monotonic_ms() < peer->full_until_ms)
+        return;
+    peer->full_until_ms = 0;
     while (peer->state == WEIR__BUS_OPEN && peer->waiting > 0) {
-        struct weir__letter *letter = peer->first;
-        struct weir__letter *next = letter->next;
-        int rc = send_letter(bus, peer, letter);
-        if (rc == EAGAIN)
+        int rc = send_letters(bus, peer);
+        if (rc == EAGAIN) {
+            peer->full_until_ms = weir_clock_monotonic_ms() + CONGESTED_MS;
             return;
-        peer->first = next;
-        if (next == NULL)
-            peer->end = &peer->first;
-        peer->waiting--;
+        }
         check_sent(bus, peer, rc);
     }
 }
@@ -248,6 +288,7 @@ static void greet(weir_data_bus *bus, struct weir__bus_peer *peer)
     if (peer->state != WEIR__BUS_CONNECTING)
         return;
     int rc = send_hello(bus, peer->socket, NULL, 0, false);
+    peer->is_due = true;
     if (rc == 0)
         peer->state = WEIR__BUS_GREETING;
     else
@@ -262,17 +303,29 @@ static void retry_later(struct weir__bus_peer *peer)
     peer->retry_ms = weir_clock_monotonic_ms() + RETRY_MS;
 }
 
+static int meet_ms(const weir_data_bus *bus)
+{
+    return bus->config.meet_ms > 0 ? bus->config.meet_ms : MEET_MS;
+}
+
 void weir__bus_peer_open(weir_data_bus *bus, struct weir__bus_peer *peer)
 {
+    peer->is_due = peer->news_due = true;
     if (peer->give_up_ms == 0)
-        peer->give_up_ms = weir_clock_monotonic_ms() + GIVE_UP_MS;
+        peer->give_up_ms = weir_clock_monotonic_ms() + meet_ms(bus);
+    char endpoint[WEIR_ENDPOINT_MAX];
     weir_error error;
+    if (weir_endpoint_resolve(peer->endpoint, endpoint, sizeof endpoint, &error) != 0) {
+        complain(bus, error.text); /* a name service may be away for a moment */
+        peer->retry_ms = weir_clock_monotonic_ms() + LOOK_AGAIN_MS;
+        return;
+    }
     int rc = weir__bus_open(bus, ZMQ_DEALER, &peer->socket, &error);
     bool is_inproc = strncmp(peer->endpoint, "inproc://", 9) == 0;
     if (rc == 0 && !is_inproc)
         rc = weir_zmq_watch(peer->socket, &peer->monitor, &error);
     if (rc == 0)
-        rc = weir_zmq_connect(peer->socket, peer->endpoint, &error);
+        rc = weir_zmq_connect(peer->socket, bus->pair, endpoint, &error);
     if (rc != 0)
         lose(bus, peer, error.text);
     else if (is_inproc) /* which has no news, and no connection that could fail */
@@ -283,14 +336,21 @@ void weir__bus_peer_tick(weir_data_bus *bus, struct weir__bus_peer *peer, int64_
 {
     if (!peer->connects || peer->state >= WEIR__BUS_OPEN)
         return;
-    if (now_ms >= peer->give_up_ms)
-        lose(bus, peer, "no answer within 60 s");
-    else if (peer->socket == NULL && now_ms >= peer->retry_ms)
+    if (now_ms >= peer->give_up_ms) {
+        char shown[48], text[160];
+        snprintf(text, sizeof text,
+                 "no answer within %s; open this port between the two hosts, see "
+                 "taskmanager.data.port and taskmanager.host",
+                 weir_format_duration(meet_ms(bus), shown, sizeof shown));
+        lose(bus, peer, text);
+    } else if (peer->socket == NULL && now_ms >= peer->retry_ms) {
         weir__bus_peer_open(bus, peer);
+    }
 }
 
 void weir__bus_peer_news(weir_data_bus *bus, struct weir__bus_peer *peer)
 {
+    peer->news_due = false;
     while (peer->monitor != NULL) {
         switch (weir_zmq_next_news(peer->monitor, NULL)) {
         case WEIR_ZMQ_NO_NEWS:
@@ -300,12 +360,17 @@ void weir__bus_peer_news(weir_data_bus *bus, struct weir__bus_peer *peer)
         case WEIR_ZMQ_CONNECTED:
             greet(bus, peer);
             break;
+        case WEIR_ZMQ_REFUSED:
+        case WEIR_ZMQ_MISMATCH:
+            lose(bus, peer, "it does not take this job's key: it is another job's, or has none");
+            break;
         case WEIR_ZMQ_DISCONNECTED:
         case WEIR_ZMQ_FAILED:
+        case WEIR_ZMQ_BROKE_OFF:
             if (peer->state == WEIR__BUS_CONNECTING)
                 retry_later(peer);
             else
-                lose(bus, peer, "the connection broke");
+                lose(bus, peer, BROKEN);
             break;
         }
     }
@@ -333,38 +398,23 @@ static void on_answer(weir_data_bus *bus, struct weir__bus_peer *peer, zmq_msg_t
 
 /* --- receiving --- */
 
-static void release_received(void *body, void *hint)
+/* The rest of a message whose head is in `head`. False: it was not of one or two parts, was
+ * damaged, or memory ended. */
+static bool deliver(weir_data_bus *bus, void *socket, const struct weir__bus_peer *peer,
+                    zmq_msg_t *head)
 {
-    (void)body;
-    zmq_msg_close(hint);
-    weir_free(hint);
-}
-
-/* The rest of a message whose header is in `header`. False: it was not of one or two parts, or
- * memory ended. */
-static bool deliver(weir_data_bus *bus, void *socket, struct weir__bus_peer *peer,
-                    zmq_msg_t *header)
-{
-    const weir_data_bus_config *config = &bus->config;
-    if (!zmq_msg_more(header)) {
-        config->receive(config->self, peer->runner, zmq_msg_data(header), zmq_msg_size(header),
-                        NULL, 0, NULL, NULL);
-        return true;
-    }
-    zmq_msg_t *body = weir_alloc(sizeof *body);
-    if (body == NULL) {
-        skip_rest(socket, header);
-        return false;
-    }
-    zmq_msg_init(body);
-    if (!receive_frame(socket, body) || zmq_msg_more(body)) {
-        skip_rest(socket, body);
-        release_received(NULL, body);
-        return false;
-    }
-    config->receive(config->self, peer->runner, zmq_msg_data(header), zmq_msg_size(header),
-                    zmq_msg_data(body), zmq_msg_size(body), release_received, body);
-    return true;
+    if (!zmq_msg_more(head))
+        return weir__envelope_open(bus, peer->runner, zmq_msg_data(head), zmq_msg_size(head), NULL);
+    zmq_msg_t body;
+    zmq_msg_init(&body);
+    bool is_fine = receive_frame(socket, &body) && !zmq_msg_more(&body);
+    if (is_fine)
+        is_fine =
+            weir__envelope_open(bus, peer->runner, zmq_msg_data(head), zmq_msg_size(head), &body);
+    else
+        skip_rest(socket, &body);
+    zmq_msg_close(&body);
+    return is_fine;
 }
 
 void weir__bus_peer_drain(weir_data_bus *bus, struct weir__bus_peer *peer)
@@ -372,7 +422,8 @@ void weir__bus_peer_drain(weir_data_bus *bus, struct weir__bus_peer *peer)
     zmq_msg_t header;
     zmq_msg_init(&header);
     for (int left = WEIR__BUS_DRAIN_MAX; left > 0 && peer->socket != NULL; left--) {
-        if (!receive_frame(peer->socket, &header))
+        peer->is_due = receive_frame(peer->socket, &header);
+        if (!peer->is_due)
             break;
         if (peer->state == WEIR__BUS_OPEN) {
             if (!deliver(bus, peer->socket, peer, &header))
@@ -406,6 +457,7 @@ static bool accept_peer(weir_data_bus *bus, struct weir__bus_peer *peer, const u
     peer->id_size = size;
     peer->fd = fd;
     peer->is_gone = weir_number_map_get(&bus->closed_fds, (uint64_t)fd) != NULL;
+    bus->door_news_due |= peer->is_gone;
     peer->state = WEIR__BUS_OPEN;
     int rc = send_hello(bus, bus->door, id, size, false);
     if (rc != 0)
@@ -437,7 +489,7 @@ static void note_news(weir_data_bus *bus)
         if (news == WEIR_ZMQ_ACCEPTED)
             weir_number_map_take(&bus->closed_fds, (uint64_t)fd);
         else if (news == WEIR_ZMQ_DISCONNECTED && peer != NULL)
-            peer->is_gone = true;
+            peer->is_gone = bus->door_news_due = true; /* it is still to be lost */
         else if (news == WEIR_ZMQ_DISCONNECTED &&
                  weir_number_map_put(&bus->closed_fds, (uint64_t)fd, bus) != 0)
             complain(bus, "no memory to note that a stranger left");
@@ -505,16 +557,18 @@ void weir__bus_door_drain(weir_data_bus *bus)
 {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    for (int left = WEIR__BUS_DRAIN_MAX; left > 0 && door_receive(bus, &frame); left--)
-        continue;
+    bus->door_due = true;
+    for (int left = WEIR__BUS_DRAIN_MAX; left > 0 && bus->door_due; left--)
+        bus->door_due = door_receive(bus, &frame);
     zmq_msg_close(&frame);
 }
 
 void weir__bus_door_news(weir_data_bus *bus)
 {
     note_news(bus);
+    bus->door_news_due = false;
     for (size_t i = 0; i < bus->peer_count; i++) {
         if (bus->peers[i].is_gone)
-            lose(bus, &bus->peers[i], "the connection broke");
+            lose(bus, &bus->peers[i], BROKEN);
     }
 }

@@ -1,26 +1,22 @@
 /* How many rows per second go through an edge in one thread: edge writer (HASH) -> channels ->
- * gate. Rows of 100 bytes: a bigint key, five bigints, a string of 52 bytes.
+ * gate, which reads every value. Rows of 100 bytes: a bigint key, five bigints, a string of 52
+ * bytes.
  *
- *   exchange_bench [rows in millions]   (default 20)
+ *   exchange_bench [rows in millions [case]]   (default 20; cases are numbered from 1, 0: all)
  *
  * One line per case on stdout: channels, rows in an input batch, limits of the batches sent,
  * whether they travel as on the wire (packed header, bytes opened by the gate), rows/s. */
-#include "base/memory.h"
+#include "exchange_rows.h"
+
 #include "base/units.h"
-#include "batch/builder.h"
 #include "exchange/edge_writer.h"
 #include "exchange/input_gate.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
-#define KEYS     1000003
-#define WINDOW   (256u << 10)
-#define INPUTS   16
-#define TEXT     "fifty-two bytes of text, as a row of this size has it"
-#define TEXT_LEN 52
+#define WINDOW (256u << 10)
 
 typedef struct channel_pair {
     weir_port data, credit; /* `data` first */
@@ -88,24 +84,6 @@ static int send_credit(weir_port *self, weir_frame *frame, weir_error *err)
     return rc;
 }
 
-static int make_input(bench *self, uint32_t rows, uint64_t *random, weir_batch **ret)
-{
-    weir_builder *builder = NULL;
-    int rc = weir_builder_new(self->schema, rows, WEIR_BATCH_SIZE_MAX, &builder);
-    for (uint32_t i = 0; rc == 0 && i < rows; i++) {
-        *random = *random * 6364136223846793005u + 1442695040888963407u;
-        for (uint32_t column = 0; rc == 0 && column < 6; column++) {
-            int64_t value = column == 0 ? (int64_t)((*random >> 20) % KEYS) : (int64_t)i * column;
-            rc = weir_builder_put_fixed(builder, column, &value);
-        }
-        rc = rc == 0 ? weir_builder_put_bytes(builder, 6, TEXT, TEXT_LEN) : rc;
-        rc = rc == 0 ? weir_builder_end_row(builder, 1, WEIR_INSERT) : rc;
-    }
-    rc = rc == 0 ? weir_builder_finish(builder, ret) : rc;
-    weir_builder_destroy(&builder);
-    return rc;
-}
-
 static int consume(bench *self, weir_error *err)
 {
     weir_gate_item item;
@@ -116,9 +94,7 @@ static int consume(bench *self, weir_error *err)
         }
         self->batches++;
         self->rows += weir_batch_rows(item.batch);
-        int64_t first; /* touches the column, as an operator would */
-        memcpy(&first, weir_batch_columns(item.batch)->columns[0].values, sizeof first);
-        self->sum += (uint64_t)first;
+        self->sum += rows_read(weir_batch_columns(item.batch));
         int rc = weir_input_gate_release(self->gate, &item, err);
         if (rc != 0) {
             return rc;
@@ -174,20 +150,13 @@ static void tear_down(bench *self)
     weir_free(self->pairs);
 }
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static int run(bench *self, weir_batch *const *inputs, uint64_t rows, weir_error *err)
 {
     weir_collector *collector = weir_edge_writer_collector(self->writer);
     uint64_t given = 0;
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && given < rows; i++) {
-        const weir_columns *columns = weir_batch_columns(inputs[i % INPUTS]);
+        const weir_columns *columns = weir_batch_columns(inputs[i % ROW_INPUTS]);
         rc = collector->collect(collector, columns, err);
         given += columns->rows;
         rc = rc == 0 ? consume(self, err) : rc;
@@ -206,19 +175,13 @@ static int measure(uint32_t channels, uint32_t input_rows, uint32_t batch_rows,
                    uint32_t batch_bytes, bool wire, uint64_t rows, weir_error *err)
 {
     bench self = {.nchannels = channels, .wire = wire};
-    weir_batch *inputs[INPUTS] = {NULL};
-    uint64_t random = 1;
-    int rc = weir_schema_parse("k bigint not null, a bigint not null, b bigint not null, "
-                               "c bigint not null, d bigint not null, e bigint not null, "
-                               "t string not null",
-                               &self.schema, err);
-    for (uint32_t i = 0; rc == 0 && i < INPUTS; i++) {
-        rc = make_input(&self, input_rows, &random, &inputs[i]);
-    }
+    weir_batch *inputs[ROW_INPUTS] = {NULL};
+    int rc = rows_schema(&self.schema, err);
+    rc = rc == 0 ? rows_make_inputs(self.schema, input_rows, 1, inputs) : rc;
     rc = rc == 0 ? set_up(&self, batch_rows, batch_bytes, err) : rc;
-    double start = seconds();
+    double start = seconds_now();
     rc = rc == 0 ? run(&self, inputs, rows, err) : rc;
-    double took = seconds() - start;
+    double took = seconds_now() - start;
     if (rc == 0) {
         char shown[64];
         printf(
@@ -230,7 +193,7 @@ static int measure(uint32_t channels, uint32_t input_rows, uint32_t batch_rows,
             took * 1e9 / (double)self.rows);
     }
     tear_down(&self);
-    for (uint32_t i = 0; i < INPUTS; i++) {
+    for (uint32_t i = 0; i < ROW_INPUTS; i++) {
         weir_batch_unref(&inputs[i]);
     }
     weir_schema_unref(&self.schema);
@@ -241,7 +204,12 @@ int main(int argc, char **argv)
 {
     weir_error err = WEIR_ERROR_INIT;
     int64_t millions = 20;
+    mallopt(M_ARENA_MAX, 2); /* as a task runner does */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    int64_t only = 0;
     int rc = argc > 1 ? weir_parse_int(argv[1], 1, 100000, &millions, &err) : 0;
+    rc = rc == 0 && argc > 2 ? weir_parse_int(argv[2], 0, 100, &only, &err) : rc;
     static const struct {
         uint32_t channels, input_rows, batch_rows, batch_bytes;
         bool wire;
@@ -252,6 +220,9 @@ int main(int argc, char **argv)
         {1000, 4096, 1024, 32u << 10, true},
     };
     for (size_t i = 0; rc == 0 && i < WEIR_COUNT(cases); i++) {
+        if (only != 0 && only != (int64_t)i + 1) {
+            continue;
+        }
         rc = measure(cases[i].channels, cases[i].input_rows, cases[i].batch_rows,
                      cases[i].batch_bytes, cases[i].wire, (uint64_t)millions * 1000000u, &err);
     }

@@ -2,19 +2,28 @@
 
 #include "actors/daemon.h"
 #include "actors/data_bus.h"
+#include "actors/endpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "taskmanager/crash.h"
 #include "taskmanager/slot_thread.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum event_kind { EVENT_STATUS, EVENT_OPENED, EVENT_WANT_SPLIT, EVENT_SPLIT, EVENT_PRINT };
+enum event_kind {
+    EVENT_STATUS,
+    EVENT_OPENED,
+    EVENT_WANT_SPLIT,
+    EVENT_SPLIT,
+    EVENT_PRINT,
+    EVENT_MOVED
+};
 
 /* From a slot's thread to the control thread. */
 typedef struct event {
@@ -41,6 +50,7 @@ struct weir_runner_threads {
     weir_slot_thread **slots; /* by slot of the job; NULL: in another runner */
     uint32_t nslots;
     _Atomic bool *printing;      /* by slot: rows are under way */
+    _Atomic bool awaiting;       /* a slot that moves is to say so */
     pthread_mutex_t stdout_lock; /* whole chunks of rows, not mixed */
 };
 
@@ -98,6 +108,9 @@ static void handle(weir_runner_threads *self, weir_context *context, event *e)
     case EVENT_PRINT:
         weir_runner_on_print(self->runner, context, e->slot, e->operator_, e->bytes, e->size);
         break;
+    case EVENT_MOVED:
+        weir_runner_on_moved(self->runner, context);
+        break;
     }
 }
 
@@ -133,7 +146,7 @@ static int slot_send(void *data, uint32_t to_slot, weir_frame *frame, weir_error
         return weir_error_set(err, WEIR_EINTERNAL, "there is no slot %u", to_slot);
     }
     if (self->slots[to_slot]) {
-        weir_slot_thread_receive(self->slots[to_slot], frame);
+        weir_slot_thread_put(self->slots[to_slot], frame);
         return 0;
     }
     weir_buffer header = WEIR_BUFFER_INIT;
@@ -141,10 +154,10 @@ static int slot_send(void *data, uint32_t to_slot, weir_frame *frame, weir_error
     if (rc == 0) {
         weir_batch *batch = frame->kind == WEIR_FRAME_BATCH ? frame->batch : NULL;
         frame->batch = NULL; /* the bus releases it when it is sent */
-        rc = weir_data_bus_send(self->bus, self->deployment->slot_runner[to_slot], header.data,
-                                header.size,
-                                batch ? (void *)(uintptr_t)weir_batch_bytes(batch) : NULL,
-                                batch ? weir_batch_size(batch) : 0, release_batch, batch);
+        rc = weir_data_bus_put(self->bus, self->deployment->slot_runner[to_slot], header.data,
+                               header.size,
+                               batch ? (void *)(uintptr_t)weir_batch_bytes(batch) : NULL,
+                               batch ? weir_batch_size(batch) : 0, release_batch, batch);
         if (rc < 0 && batch)
             weir_batch_unref(&batch);
     }
@@ -152,6 +165,25 @@ static int slot_send(void *data, uint32_t to_slot, weir_frame *frame, weir_error
     weir_frame_destroy(&frame);
     return rc < 0 ? weir_error_set(err, rc, "a frame could not be sent: %s", weir_code_text(rc))
                   : 0;
+}
+
+static void wake_slots(void *data)
+{
+    weir_runner_threads *self = data;
+
+    for (uint32_t s = 0; s < self->nslots; s++) {
+        if (self->slots[s])
+            weir_slot_thread_wake(self->slots[s]);
+    }
+}
+
+static void hand_over(void *data)
+{
+    weir_runner_threads *self = data;
+
+    wake_slots(self);
+    if (self->bus)
+        weir_data_bus_wake(self->bus);
 }
 
 static void slot_status(void *data, uint32_t slot, uint32_t task, enum weir_task_status status,
@@ -229,6 +261,16 @@ static int slot_print(void *data, uint32_t slot, uint32_t operator_, const char 
     return e ? 0 : WEIR_ENO_MEMORY;
 }
 
+/* The slot has written its counters, then takes the flag; the control thread sets the flag, then
+ * reads the counters. Of two exchanges of one flag the later sees what came before the earlier. */
+static void slot_moved(void *data)
+{
+    weir_runner_threads *self = data;
+
+    if (atomic_exchange(&self->awaiting, false))
+        post(self, new_event(EVENT_MOVED, NULL, NULL, 0));
+}
+
 /* ---- from the data bus's thread ---- */
 
 static void bus_receive(void *data, uint32_t from_runner, const void *header, size_t header_size,
@@ -246,7 +288,7 @@ static void bus_receive(void *data, uint32_t from_runner, const void *header, si
         rc = weir_error_set(&error, WEIR_ECORRUPT, "a frame for channel %u came, which is not here",
                             frame->channel);
     if (rc == 0 && self->slots[slot]) {
-        weir_slot_thread_receive(self->slots[slot], frame);
+        weir_slot_thread_put(self->slots[slot], frame);
         return;
     }
     if (rc == 0)
@@ -265,8 +307,9 @@ static void bus_lost(void *data, uint32_t runner, const char *text)
     weir_runner_threads *self = data;
     weir_error error = WEIR_ERROR_INIT;
 
-    weir_error_set(&error, WEIR_EUNAVAILABLE, "lost the data connection to task runner %u: %s",
-                   runner, text);
+    weir_error_set(&error, WEIR_EUNAVAILABLE,
+                   "the task runner on host %s lost its data connection to task runner %u at %s",
+                   self->config.spec->host, runner, text);
     for (uint32_t s = 0; s < self->nslots; s++) {
         if (self->slots && self->slots[s])
             weir_slot_thread_fail(self->slots[s], &error);
@@ -295,8 +338,8 @@ static int join_bus(weir_runner_threads *self, weir_error *err)
         endpoints[n++] = deployment->endpoints[r];
     }
     if (others && endpoints)
-        rc = n == 0
-                 ? 0
+        rc = self->bus == NULL
+                 ? 0 /* a local job */
                  : weir_data_bus_join(self->bus, deployment->data_key, others, endpoints, n, err);
     else
         weir_error_set(err, rc, "no memory for the data connections");
@@ -317,6 +360,8 @@ static int start_slot(weir_runner_threads *self, uint32_t slot, weir_error *err)
         .want_split = slot_want_split,
         .split = slot_split,
         .print = slot_print,
+        .moved = slot_moved,
+        .hand_over = hand_over,
     };
     return weir_slot_thread_new(&config, &self->slots[slot], err);
 }
@@ -326,11 +371,11 @@ static int host_deploy(weir_runner_host *host, weir_deployment *deployment, weir
     weir_runner_threads *self = of(host);
 
     self->deployment = deployment;
-    self->nslots = deployment->nslots;
-    self->slots = weir_calloc(self->nslots, sizeof(weir_slot_thread *));
-    self->printing = weir_calloc(self->nslots, sizeof *self->printing);
+    self->slots = weir_calloc(deployment->nslots, sizeof(weir_slot_thread *));
+    self->printing = weir_calloc(deployment->nslots, sizeof *self->printing);
     if (!self->slots || !self->printing)
-        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for %u slots", self->nslots);
+        return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for %u slots", deployment->nslots);
+    self->nslots = deployment->nslots;
     int rc = 0;
     for (uint32_t s = 0; rc == 0 && s < self->nslots; s++) {
         if (deployment->slot_runner[s] == deployment->runner)
@@ -400,7 +445,24 @@ static void host_die(weir_runner_host *host, const char *reason)
     weir_crash_end(reason);
 }
 
+static void host_await_move(weir_runner_host *host, bool await)
+{
+    (void)atomic_exchange(&of(host)->awaiting, await);
+}
+
+static void host_beat(weir_runner_host *host, uint32_t pace)
+{
+    weir_pulse_beat(of(host)->config.pulse, pace);
+}
+
 /* ---- construction ---- */
+
+static int milliseconds(const weir_config *config, const char *key)
+{
+    int64_t value = weir_config_duration_ms(config, key);
+
+    return value < INT_MAX ? (int)value : INT_MAX;
+}
 
 static int new_bus(weir_runner_threads *self, weir_error *err)
 {
@@ -413,13 +475,18 @@ static int new_bus(weir_runner_threads *self, weir_error *err)
         .job = self->config.spec->job,
         .runner = self->config.spec->runner,
         .message_max = WEIR_BATCH_SIZE_MAX + 4096,
+        .silence_ms = milliseconds(config, "heartbeat.timeout"),
+        .meet_ms = milliseconds(config, "slot.request.timeout"),
         .receive = bus_receive,
+        .received = wake_slots,
         .lost = bus_lost,
         .self = self,
+        .key = self->config.key,
     };
-    snprintf(bind, sizeof bind, "tcp://%s", weir_config_string(config, "taskmanager.bind-host"));
     weir_config_ports(config, "taskmanager.data.port", &bus.port_first, &bus.port_last);
-    int rc = weir_daemon_check_bind(config, "taskmanager.bind-host", err);
+    int rc = weir_daemon_check_bind(config, "taskmanager.bind-host", bus.key != NULL, err);
+    if (rc == 0)
+        rc = weir_endpoint_to_bind(config, "taskmanager.bind-host", bind, sizeof bind, err);
     return rc == 0 ? weir_data_bus_new(&bus, &self->bus, err) : rc;
 }
 
@@ -430,9 +497,10 @@ int weir_runner_threads_new(const weir_runner_threads_config *config, weir_runne
 
     if (!self)
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the task runner");
-    self->host = (weir_runner_host){host_deploy,     host_start,        host_cancel,
-                                    host_give_split, host_ask_split,    host_print_ready,
-                                    host_progress,   host_print_to_log, host_die};
+    self->host =
+        (weir_runner_host){host_deploy,    host_start,       host_cancel,   host_give_split,
+                           host_ask_split, host_print_ready, host_progress, host_print_to_log,
+                           host_die,       host_await_move,  host_beat};
     self->config = *config;
     pthread_mutex_init(&self->stdout_lock, NULL);
     int rc = weir_mailbox_new(&self->mailbox, err);

@@ -5,6 +5,7 @@
 #define TASKMANAGER_RUNNER_THREADS_H
 
 #include "actors/reactor.h"
+#include "taskmanager/pulse.h"
 #include "taskmanager/runner.h"
 
 typedef struct weir_runner_threads weir_runner_threads;
@@ -12,8 +13,10 @@ typedef struct weir_runner_threads weir_runner_threads;
 typedef struct weir_runner_threads_config {
     const weir_config *config; /* the job's */
     const Weir__Proto__RunnerSpec *spec;
-    weir_reactor *reactor; /* of the control thread */
-    bool print_to_stdout;  /* local mode: rows go straight to descriptor 1 */
+    weir_reactor *reactor;    /* of the control thread */
+    const weir_key_pair *key; /* of the job; NULL: there are no keys */
+    bool print_to_stdout;     /* local mode: rows go straight to descriptor 1 */
+    weir_pulse *pulse;        /* borrowed; NULL: nobody feels it */
 } weir_runner_threads_config;
 
 /* Binds the data bus. */

@@ -116,6 +116,8 @@ static int allocate(weir_slot *slot)
     }
     for (uint32_t i = 0; i < noperators; i++)
         slot->prints[i] = (print_target){slot, i};
+    for (uint32_t t = 0; t < slot->ntasks; t++) /* until it runs, a subtask waits for nothing */
+        slot->waits[t] = (weir_wait){-1, INT64_MAX};
     return 0;
 }
 
@@ -423,17 +425,31 @@ static bool run_subtask(weir_slot *slot, uint32_t task)
     return rc != 0;
 }
 
-static void flush(weir_slot *slot, int64_t now)
+/* When rows that wait for room go all the same. */
+static int64_t late_ms(const weir_slot *slot)
 {
-    slot->flushed_ms = now;
+    int64_t timeout = slot->config.buffer_timeout_ms;
+
+    return timeout >= 0 ? slot->flushed_ms + timeout : INT64_MAX;
+}
+
+static void flush(weir_slot *slot, int64_t now, bool late)
+{
+    bool kept = false;
+
     for (uint32_t t = 0; t < slot->ntasks; t++) {
         weir_error error = WEIR_ERROR_INIT;
         weir_wait wait = {-1, INT64_MAX};
         if (!is_live(slot, t))
             continue;
-        if (weir_subtask_flush(slot->subtasks[t], &wait, &error) < 0) {
+        int rc = weir_subtask_flush(slot->subtasks[t], late, &wait, &error);
+        if (rc < 0) {
             end_subtask(slot, t, WEIR_TASK_FAILED, &error);
             continue;
+        }
+        if (rc > 0) {
+            kept = true;
+            wait.at_ms = wait.at_ms < late_ms(slot) ? wait.at_ms : late_ms(slot);
         }
         /* What the run waits for stays; the flush may want to be called earlier. */
         if (slot->waits[t].fd < 0)
@@ -442,6 +458,8 @@ static void flush(weir_slot *slot, int64_t now)
             slot->waits[t].at_ms = wait.at_ms;
         publish(slot, t);
     }
+    if (!kept)
+        slot->flushed_ms = now;
 }
 
 bool weir_slot_turn(weir_slot *slot)
@@ -457,10 +475,9 @@ bool weir_slot_turn(weir_slot *slot)
         progress |= deliver_local(slot);
     }
     int64_t now = slot->config.host->now_ms(slot->config.host);
-    bool late = slot->config.buffer_timeout_ms >= 0 &&
-                now - slot->flushed_ms >= slot->config.buffer_timeout_ms;
+    bool late = now >= late_ms(slot);
     if (!progress || late) {
-        flush(slot, now);
+        flush(slot, now, late);
         progress |= slot->local_first != NULL;
     }
     atomic_store_explicit(&slot->idle, !progress, memory_order_relaxed);

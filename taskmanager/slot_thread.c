@@ -17,6 +17,7 @@
 #define STACK_SIZE (1u << 20)  /* reserved, not used: user code runs on it */
 #define ALTERNATE  (64u << 10) /* stack of the crash handler */
 #define WAITS_MAX  64
+#define HAND_OVER  (64u << 10) /* bytes sent that are worth a wake-up */
 
 enum command_kind {
     COMMAND_FRAME,
@@ -51,7 +52,11 @@ struct weir_slot_thread {
     pthread_t thread;
     bool thread_started;
     bool stopping;
-    command stop; /* needs no memory when it must be sent */
+    bool has_sent; /* and not handed over */
+    size_t unsent; /* bytes of it */
+    int64_t handed_over_ms;
+    _Atomic bool was_put; /* something, without a wake-up */
+    command stop;         /* needs no memory when it must be sent */
 };
 
 /* ---- the host of the slot ---- */
@@ -63,6 +68,8 @@ static weir_slot_thread *of(weir_slot_host *host)
 
 static int host_send(weir_slot_host *host, uint32_t to_slot, weir_frame *frame, weir_error *err)
 {
+    of(host)->has_sent = true;
+    of(host)->unsent += frame->cost;
     return of(host)->config.send(of(host)->config.self, to_slot, frame, err);
 }
 
@@ -189,7 +196,7 @@ static void discard(command *c)
 
 static bool read_mail(weir_slot_thread *self)
 {
-    weir_mail *mail = weir_mailbox_take_all(self->mailbox);
+    weir_mail *mail = weir_mailbox_look(self->mailbox);
     bool any = mail != NULL;
 
     while (mail) {
@@ -205,8 +212,29 @@ static bool read_mail(weir_slot_thread *self)
 
 /* ---- the thread ---- */
 
+static void hand_over(weir_slot_thread *self)
+{
+    if (self->has_sent && self->config.hand_over)
+        self->config.hand_over(self->config.self);
+    self->has_sent = false;
+    self->unsent = 0;
+}
+
+/* Whom a small message would wake is better woken for several: they wait up to a millisecond. */
+static void end_turn(weir_slot_thread *self)
+{
+    int64_t now_ms = weir_clock_monotonic_ms();
+
+    if (self->unsent >= HAND_OVER || now_ms != self->handed_over_ms)
+        hand_over(self);
+    self->handed_over_ms = now_ms;
+}
+
 static void sleep_until_needed(weir_slot_thread *self)
 {
+    hand_over(self);
+    if (!weir_mailbox_rest(self->mailbox))
+        return;
     struct pollfd polled[WAITS_MAX + 1];
     int fds[WAITS_MAX];
     int64_t at_ms;
@@ -221,6 +249,16 @@ static void sleep_until_needed(weir_slot_thread *self)
         timeout = left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
     }
     (void)poll(polled, n + 1, timeout);
+}
+
+/* Said before the sleep, for what has happened, and after it, for what may last long. */
+static void sleep_and_tell(weir_slot_thread *self, bool moved)
+{
+    if (moved && self->config.moved)
+        self->config.moved(self->config.self);
+    sleep_until_needed(self);
+    if (self->config.moved)
+        self->config.moved(self->config.self);
 }
 
 /* A stack overflow in user code must still find a stack to report it on. */
@@ -239,6 +277,7 @@ static void *run(void *data)
     weir_slot_thread *self = data;
     weir_error error = WEIR_ERROR_INIT;
     void *alternate = set_alternate_stack();
+    bool moved = true;
     char name[16];
 
     snprintf(name, sizeof name, "slot %u", self->config.slot);
@@ -263,9 +302,15 @@ static void *run(void *data)
             continue;
         }
         bool progress = read_mail(self);
-        if (!self->stopping && !weir_slot_turn(self->slot) && !progress)
-            sleep_until_needed(self);
+        if (self->stopping || weir_slot_turn(self->slot) || progress) {
+            moved = true;
+            end_turn(self);
+            continue;
+        }
+        sleep_and_tell(self, moved);
+        moved = false;
     }
+    hand_over(self);
     weir_slot_destroy(&self->slot);
     sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
     weir_free(alternate);
@@ -330,13 +375,28 @@ void weir_slot_thread_destroy(weir_slot_thread **thread)
 
 /* ---- from other threads ---- */
 
-void weir_slot_thread_receive(weir_slot_thread *thread, weir_frame *frame)
+void weir_slot_thread_put(weir_slot_thread *thread, weir_frame *frame)
 {
     command *c = new_command(COMMAND_FRAME, NULL, 0);
 
-    if (c)
-        c->frame = frame;
-    post(thread, c);
+    if (!c)
+        weir_crash_end("ran out of memory");
+    c->frame = frame;
+    weir_mailbox_add(thread->mailbox, &c->mail);
+    atomic_store(&thread->was_put, true);
+}
+
+void weir_slot_thread_wake(weir_slot_thread *thread)
+{
+    if (atomic_load_explicit(&thread->was_put, memory_order_relaxed) &&
+        atomic_exchange(&thread->was_put, false))
+        weir_mailbox_wake(thread->mailbox);
+}
+
+void weir_slot_thread_receive(weir_slot_thread *thread, weir_frame *frame)
+{
+    weir_slot_thread_put(thread, frame);
+    weir_slot_thread_wake(thread);
 }
 
 void weir_slot_thread_start(weir_slot_thread *thread)

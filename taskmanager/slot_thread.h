@@ -24,6 +24,11 @@ typedef struct weir_slot_thread_config {
                   const weir_error *error);
     /* 0, or WEIR_READ_PENDING until weir_slot_thread_print_ready. */
     int (*print)(void *self, uint32_t slot, uint32_t operator_, const char *bytes, size_t size);
+    /* The slot wakes, or sleeps after it has moved: whoever shows its progress may look. NULL */
+    void (*moved)(void *self);
+    /* What `send` was given may have been kept back until now: at the latest before the thread
+     * sleeps, and soon after much was sent or some time has passed. NULL: send keeps nothing. */
+    void (*hand_over)(void *self);
 } weir_slot_thread_config;
 
 /* Starts the thread; it opens the slot first. */
@@ -36,6 +41,10 @@ void weir_slot_thread_destroy(weir_slot_thread **thread);
 
 /* From any thread. */
 void weir_slot_thread_receive(weir_slot_thread *thread, weir_frame *frame); /* takes it over */
+/* For one who has more: the same, but it may lie there until weir_slot_thread_wake, which does
+ * nothing when nothing was put. */
+void weir_slot_thread_put(weir_slot_thread *thread, weir_frame *frame);
+void weir_slot_thread_wake(weir_slot_thread *thread);
 void weir_slot_thread_start(weir_slot_thread *thread);
 void weir_slot_thread_cancel(weir_slot_thread *thread);
 void weir_slot_thread_fail(weir_slot_thread *thread, const weir_error *error);

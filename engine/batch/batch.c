@@ -289,10 +289,12 @@ void weir_batch_unref(weir_batch **batch)
     *batch = NULL;
     if (atomic_fetch_sub_explicit(&self->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (self->release != NULL)
-        self->release(self->release_bytes, self->hint);
     weir_schema_unref(&self->schema);
+    weir_batch_release release = self->release;
+    void *bytes = self->release_bytes, *hint = self->hint;
     weir_free(self->memory);
+    if (release != NULL) /* last of all: this may lie in what it frees */
+        release(bytes, hint);
 }
 
 const void *weir_batch_bytes(const weir_batch *batch)

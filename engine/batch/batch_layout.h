@@ -40,9 +40,9 @@ struct weir_batch {
     const uint8_t *block;
     size_t size;
     weir_columns view;
-    weir_batch_release release; /* of a peer's bytes; NULL for our own */
+    weir_batch_release release; /* of a peer's bytes, of a share in a slab; or NULL */
     void *release_bytes, *hint;
-    void *memory;          /* the one allocation that also holds this */
+    void *memory;          /* the one allocation that also holds this; NULL in a slab */
     weir_column columns[]; /* top level first, then the children of each, side by side */
 };
 

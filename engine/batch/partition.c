@@ -9,20 +9,14 @@ struct weir_partitioner {
     uint32_t max_parallelism;
     uint64_t reciprocal; /* 2^64 / max_parallelism, rounded down */
     uint16_t *target_of; /* of a key group */
-    uint32_t *starts;    /* targets + 1 */
-    uint32_t *next;      /* per target: where its next row goes */
-    uint64_t *hashes;    /* per row, as are those below */
-    uint16_t *row_target;
-    uint32_t *selection;
+    uint64_t *hashes;    /* per row */
     uint32_t rows_capacity;
 };
 
 static int allocate(weir_partitioner *self)
 {
     self->target_of = weir_alloc(self->max_parallelism * sizeof *self->target_of);
-    self->starts = weir_calloc(self->targets + 1u, sizeof *self->starts);
-    self->next = weir_calloc(self->targets + 1u, sizeof *self->next);
-    if (self->target_of == NULL || self->starts == NULL || self->next == NULL)
+    if (self->target_of == NULL)
         return WEIR_ENO_MEMORY;
     for (uint32_t i = 0; i < self->max_parallelism; i++)
         self->target_of[i] =
@@ -64,31 +58,21 @@ void weir_partitioner_destroy(weir_partitioner **partitioner)
     *partitioner = NULL;
     weir_key_codec_destroy(&self->codec);
     weir_free(self->target_of);
-    weir_free(self->starts);
-    weir_free(self->next);
     weir_free(self->hashes);
-    weir_free(self->row_target);
-    weir_free(self->selection);
     weir_free(self);
 }
 
 static int reserve(weir_partitioner *self, uint32_t rows)
 {
-    if (self->selection != NULL && rows <= self->rows_capacity)
+    if (rows <= self->rows_capacity)
         return 0;
+    uint64_t *hashes = weir_alloc(rows * sizeof *hashes);
+    if (hashes == NULL)
+        return WEIR_ENO_MEMORY;
     weir_free(self->hashes);
-    weir_free(self->row_target);
-    weir_free(self->selection);
-    self->hashes = weir_alloc(((size_t)rows + 1) * sizeof *self->hashes);
-    self->row_target = weir_alloc(((size_t)rows + 1) * sizeof *self->row_target);
-    self->selection = weir_alloc(((size_t)rows + 1) * sizeof *self->selection);
+    self->hashes = hashes;
     self->rows_capacity = rows;
-    if (self->hashes != NULL && self->row_target != NULL && self->selection != NULL)
-        return 0;
-    self->rows_capacity = 0;
-    weir_free(self->selection);
-    self->selection = NULL;
-    return WEIR_ENO_MEMORY;
+    return 0;
 }
 
 /* weir_key_group without a division. The quotient comes out right or one short. */
@@ -99,8 +83,8 @@ static inline uint32_t group_of(const weir_partitioner *self, uint64_t hash)
     return (uint32_t)(rest >= self->max_parallelism ? rest - self->max_parallelism : rest);
 }
 
-int weir_partitioner_split(weir_partitioner *partitioner, const weir_columns *columns,
-                           weir_partitions *ret)
+int weir_partitioner_targets(weir_partitioner *partitioner, const weir_columns *columns,
+                             uint16_t *ret)
 {
     weir_partitioner *self = partitioner;
     uint32_t rows = columns->rows;
@@ -109,24 +93,9 @@ int weir_partitioner_split(weir_partitioner *partitioner, const weir_columns *co
         result = weir_key_codec_hash(self->codec, columns, self->hashes);
     if (result != 0)
         return result;
-    uint32_t *next = self->next;
-    uint16_t *row_target = self->row_target;
-    memset(next, 0, self->targets * sizeof *next);
-    for (uint32_t i = 0; i < rows; i++) {
-        uint16_t target = self->target_of[group_of(self, self->hashes[i])];
-        row_target[i] = target;
-        next[target]++;
-    }
-    uint32_t start = 0;
-    for (uint32_t i = 0; i < self->targets; i++) {
-        uint32_t count = next[i];
-        self->starts[i] = next[i] = start;
-        start += count;
-    }
-    self->starts[self->targets] = start;
-    uint32_t *selection = self->selection;
+    const uint64_t *hashes = self->hashes;
+    const uint16_t *target_of = self->target_of;
     for (uint32_t i = 0; i < rows; i++)
-        selection[next[row_target[i]]++] = i;
-    *ret = (weir_partitions){.selection = selection, .starts = self->starts};
+        ret[i] = target_of[group_of(self, hashes[i])];
     return 0;
 }

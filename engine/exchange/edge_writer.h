@@ -2,13 +2,14 @@
  * output channels, gathers rows into batches and sends them. A collector for the last operator of a
  * chain.
  *
- * Belongs to the producer's slot. Rows to one target keep their order. Half-full batches are sent
- * by flush; watermark, barrier and end flush first, so that order holds. */
+ * Belongs to the producer's slot. Rows to one target keep their order. Rows that go to targets by
+ * their keys gather first and are split when there are enough for a batch to each (exchange/
+ * row_stage.h). What has gathered is sent by flush; watermark, barrier and end flush first, so that
+ * order holds. */
 #ifndef EXCHANGE_EDGE_WRITER_H
 #define EXCHANGE_EDGE_WRITER_H
 
 #include "batch/collector.h"
-#include "batch/partition.h"
 #include "exchange/output_channel.h"
 
 enum weir_edge_writer_kind {
@@ -24,7 +25,8 @@ typedef struct weir_edge_writer_config {
     const uint32_t *keys; /* HASH */
     uint32_t nkeys;
     uint32_t max_parallelism;
-    weir_output_channel *const *channels; /* borrowed, the array copied; target i is channels[i] */
+    /* Borrowed until the writer is destroyed, the array copied; target i is channels[i]. */
+    weir_output_channel *const *channels;
     uint32_t nchannels;
     uint32_t first; /* REBALANCE: the subtask's index, so that producers start apart */
     uint32_t batch_rows, batch_bytes;

@@ -19,6 +19,8 @@ struct weir_output_channel {
     uint32_t window; /* 0: nothing was granted yet */
     uint32_t id;
     bool ended, failed;
+    bool is_full; /* as it is counted in `full` */
+    uint32_t *full;
 };
 
 int weir_output_channel_new(uint32_t id, uint64_t epoch, weir_port *port, weir_output_channel **ret)
@@ -43,6 +45,36 @@ void weir_output_channel_destroy(weir_output_channel **channel)
     }
 }
 
+/* ---- room ---- */
+
+bool weir_output_channel_has_room(const weir_output_channel *channel)
+{
+    return channel->waiting.head == NULL && channel->outstanding < channel->window;
+}
+
+static void update_full(weir_output_channel *channel)
+{
+    bool full = !weir_output_channel_has_room(channel);
+    if (full != channel->is_full && channel->full != NULL) {
+        *channel->full += full ? 1u : UINT32_MAX; /* which is -1 */
+    }
+    channel->is_full = full;
+}
+
+void weir_output_channel_count_full(weir_output_channel *channel, uint32_t *full)
+{
+    update_full(channel);
+    if (channel->full != NULL && channel->is_full) {
+        --*channel->full;
+    }
+    channel->full = full;
+    if (full != NULL && channel->is_full) {
+        ++*full;
+    }
+}
+
+/* ---- sending ---- */
+
 static bool may_send(const weir_output_channel *channel, const weir_frame *frame)
 {
     return weir_credit_allows(frame->kind, weir_credit_charge(frame->cost, channel->window),
@@ -55,6 +87,7 @@ static int send_frame(weir_output_channel *channel, weir_frame *frame, weir_erro
     frame->epoch = channel->epoch;
     frame->sequence = ++channel->sequence;
     channel->outstanding += weir_credit_charge(frame->cost, channel->window);
+    update_full(channel);
     int rc = channel->port->send(channel->port, frame, err);
     if (rc != 0) {
         channel->failed = true;
@@ -74,6 +107,7 @@ static void wait_for_credit(weir_output_channel *channel, weir_frame *frame)
         channel->waiting_watermark = NULL;
         channel->waiting_idle = NULL;
     }
+    update_full(channel);
 }
 
 static weir_frame *take_waiting(weir_output_channel *channel)
@@ -254,15 +288,11 @@ int weir_output_channel_credit(weir_output_channel *channel, const weir_frame *f
     } else {
         channel->outstanding -= frame->u.credit;
     }
+    update_full(channel);
     while (rc == 0 && channel->waiting.head != NULL && may_send(channel, channel->waiting.head)) {
         rc = send_frame(channel, take_waiting(channel), err);
     }
     return rc;
-}
-
-bool weir_output_channel_has_room(const weir_output_channel *channel)
-{
-    return channel->waiting.head == NULL && channel->outstanding < channel->window;
 }
 
 size_t weir_output_channel_overdraft(const weir_output_channel *channel)

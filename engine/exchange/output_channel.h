@@ -40,6 +40,9 @@ int weir_output_channel_credit(weir_output_channel *channel, const weir_frame *f
 
 /* Room for one batch: nothing waits and there is credit. */
 bool weir_output_channel_has_room(const weir_output_channel *channel);
+/* `full` (borrowed; NULL: none any more) holds from now on how many of the channels that were given
+ * it have no room: one look instead of one at each. */
+void weir_output_channel_count_full(weir_output_channel *channel, uint32_t *full);
 size_t weir_output_channel_overdraft(const weir_output_channel *channel); /* bytes waiting */
 bool weir_output_channel_is_drained(const weir_output_channel *channel);  /* nothing waits */
 uint32_t weir_output_channel_id(const weir_output_channel *channel);

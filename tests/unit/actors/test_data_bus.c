@@ -37,7 +37,7 @@ typedef struct runner {
     uint32_t index;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    uint64_t received[RUNNERS], bytes;
+    uint64_t received[RUNNERS], told[RUNNERS], bytes;
     int lost[RUNNERS], lost_total;
     char lost_text[512];
     const char *wrong;
@@ -114,6 +114,17 @@ static void on_receive(void *data, uint32_t from, const void *header, size_t hea
         release(body, hint);
 }
 
+/* After the last of what was received, too: else what waits for it waits for ever. */
+static void on_received(void *data)
+{
+    runner *self = data;
+    pthread_mutex_lock(&self->lock);
+    for (uint32_t i = 0; i < RUNNERS; i++)
+        self->told[i] = self->received[i];
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
 static void on_lost(void *data, uint32_t peer, const char *text)
 {
     runner *self = data;
@@ -126,6 +137,8 @@ static void on_lost(void *data, uint32_t peer, const char *text)
     pthread_mutex_unlock(&self->lock);
 }
 
+static const weir_key_pair *job_key; /* of the runners that are opened; NULL: none */
+
 static weir_data_bus_config config_of(runner *self, uint32_t index, const char *bind)
 {
     return (weir_data_bus_config){
@@ -134,10 +147,12 @@ static weir_data_bus_config config_of(runner *self, uint32_t index, const char *
         .runner = index,
         .message_max = MESSAGE_MAX,
         .receive = on_receive,
+        .received = on_received,
         .lost = on_lost,
         .self = self,
         .what = "task runner",
         .port_key = "taskmanager.data.port",
+        .key = job_key,
     };
 }
 
@@ -170,6 +185,15 @@ static void join_all(runner *runners, uint32_t count)
                          0);
 }
 
+/* The same, but it may lie there until somebody wakes the bus. */
+static int put_number(runner *from, uint32_t to, uint64_t n)
+{
+    if (n % 7 == 0)
+        return weir_data_bus_put(from->bus, to, &n, sizeof n, NULL, 0, NULL, NULL);
+    return weir_data_bus_put(from->bus, to, &n, sizeof n, make_body(n), size_of(n), release_sent,
+                             NULL);
+}
+
 static int send_number(runner *from, uint32_t to, uint64_t n)
 {
     if (n % 7 == 0)
@@ -186,9 +210,9 @@ static bool await_received(runner *self, uint32_t from, uint64_t count)
     until.tv_sec += PATIENCE_S;
     int rc = 0;
     pthread_mutex_lock(&self->lock);
-    while (rc == 0 && self->received[from] < count && self->wrong == NULL && self->lost_total == 0)
+    while (rc == 0 && self->told[from] < count && self->wrong == NULL && self->lost_total == 0)
         rc = pthread_cond_timedwait(&self->changed, &self->lock, &until);
-    bool is_done = self->received[from] >= count && self->wrong == NULL;
+    bool is_done = self->told[from] >= count && self->wrong == NULL;
     pthread_mutex_unlock(&self->lock);
     return is_done;
 }
@@ -216,10 +240,13 @@ static void *send_stream(void *data)
 {
     stream *self = data;
     for (uint64_t n = 0; n < MESSAGES && !self->failed; n++) {
+        if (n % 50 == 0)
+            weir_data_bus_wake(self->from->bus);
         if (n % 100 == 0 && n >= WINDOW)
             self->failed = !await_received(self->to, self->from->index, n - WINDOW + 100);
-        self->failed |= send_number(self->from, self->to->index, n) != 0;
+        self->failed |= put_number(self->from, self->to->index, n) != 0;
     }
+    weir_data_bus_wake(self->from->bus);
     self->failed |= !await_received(self->to, self->from->index, MESSAGES);
     return NULL;
 }
@@ -276,6 +303,15 @@ static void test_both_ways_over_tcp(void **state)
     for (uint32_t i = 0; i < 2; i++)
         runner_close(&runners[i]);
     assert_int_equal(atomic_load(&released), bodies_of(2));
+}
+
+static void test_both_ways_with_keys(void **state)
+{
+    weir_key_pair pair;
+    assert_int_equal(weir_key_pair_new(&pair, NULL), 0);
+    job_key = &pair;
+    test_both_ways_over_tcp(state);
+    job_key = NULL;
 }
 
 static void test_three_runners_over_inproc(void **state)
@@ -478,7 +514,7 @@ static void test_the_end_of_a_peer_is_noticed_on_both_sides(void **state)
 static void pack_hello(weir_buffer *bytes, uint32_t index, uint64_t key)
 {
     Weir__Proto__Hello hello = WEIR__PROTO__HELLO__INIT;
-    hello.protocol = 1;
+    hello.protocol = 2;
     hello.job = (char *)(uintptr_t) "0123456789abcdef0123456789abcdef";
     hello.runner = index;
     hello.key = key;
@@ -515,12 +551,20 @@ static void *greet_by_hand(const char *endpoint)
     const weir_zmq_settings settings = {.message_max = MESSAGE_MAX, .linger_ms = 10000};
     void *dealer = NULL;
     assert_int_equal(weir_zmq_open(ZMQ_DEALER, &settings, &dealer, NULL), 0);
-    assert_int_equal(weir_zmq_connect(dealer, endpoint, NULL), 0);
+    assert_int_equal(weir_zmq_connect(dealer, NULL, endpoint, NULL), 0);
     weir_buffer hello = WEIR_BUFFER_INIT;
     pack_hello(&hello, 0, KEY);
     assert_int_equal(zmq_send(dealer, hello.data, hello.size, 0), hello.size);
     weir_buffer_deinit(&hello);
     return dealer;
+}
+
+/* A message of one letter, which has no body: what a bus would send. */
+static void send_by_hand(void *dealer, uint64_t n)
+{
+    uint8_t message[4 + 8 + sizeof n] = {1, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, sizeof n};
+    memcpy(message + 12, &n, sizeof n);
+    assert_int_equal(zmq_send(dealer, message, sizeof message, 0), sizeof message);
 }
 
 /* A port scanner's connection ends, and its descriptor is a peer's next; that the end is told when
@@ -549,8 +593,7 @@ static void test_the_end_of_a_stranger_is_nobodys_loss(void **state)
     for (size_t i = STRANGERS; i < WEIR_COUNT(strangers); i++) /* the hello is taken in meanwhile */
         strangers[i] = come_and_go(endpoints[1]);
     assert_int_equal(weir_data_bus_join(door.bus, KEY, indices, endpoints, 2, NULL), 0);
-    const uint64_t n = 0;
-    assert_int_equal(zmq_send(peer, &n, sizeof n, 0), sizeof n);
+    send_by_hand(peer, 0);
     assert_true(await_received(&door, 0, 1));
     assert_int_equal(door.lost_total, 0);
     weir_zmq_close(&peer); /* its own end is noticed all the same */
@@ -572,8 +615,7 @@ static void test_a_peer_that_left_at_once_is_lost_after_its_last_words(void **st
     const char *endpoints[2] = {"tcp://127.0.0.1:1", weir_data_bus_endpoint(door.bus)};
     const uint32_t indices[2] = {0, 1};
     void *peer = greet_by_hand(endpoints[1]);
-    const uint64_t n = 0;
-    assert_int_equal(zmq_send(peer, &n, sizeof n, 0), sizeof n);
+    send_by_hand(peer, 0);
     weir_zmq_close(&peer);
     for (size_t i = 0; i < 8; i++) /* it is taken in meanwhile */
         close(come_and_go(endpoints[1]));
@@ -726,6 +768,7 @@ int main(void)
     weir_log_setup("test", WEIR_LOG_OFF);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ways_over_tcp),
+        cmocka_unit_test(test_both_ways_with_keys),
         cmocka_unit_test(test_three_runners_over_inproc),
         cmocka_unit_test(test_sends_before_the_peers_have_met_wait),
         cmocka_unit_test(test_a_full_peer_delays_but_loses_nothing),

@@ -4,6 +4,9 @@ WEIR_RECORD(lists, (array, numbers, WEIR_OF(bigint)), (array, flags, WEIR_OF(boo
             (nullable_array, words, WEIR_OF(string)), (map, m, WEIR_FROM_TO(string, smallint)),
             (array, rows, WEIR_OF_ROWS(inner)), (nullable_integer, last));
 
+WEIR_RECORD(plain, (tinyint, a), (decimal, b, WEIR_PRECISION(20, 2)), (smallint, c), (string, d),
+            (integer, e), (nullable_double, f), (boolean, g), (bigint, h));
+
 static weir_batch *finish(weir_builder **builder)
 {
     weir_batch *batch = NULL;
@@ -136,6 +139,47 @@ static void test_new_fails(void **state)
     weir_schema_unref(&schema);
 }
 
+/* Blocks of rows are the rows, whatever their kinds. */
+static void test_blocks_are_rows(void **state)
+{
+    (void)state;
+    static const weir_type *const types[] = {WEIR_TYPE(every), WEIR_TYPE(inner), WEIR_TYPE(word),
+                                             WEIR_TYPE(plain)};
+    for (uint32_t t = 0; t < 4; t++) {
+        weir_schema *schema = schema_of(types[t]);
+        weir_builder *builder = NULL;
+        weir_arena *arena = weir_arena_new(1u << 16);
+        void *records[300];
+        uint64_t random = 16 + t;
+        assert_int_equal(weir_builder_new(schema, 300, 1u << 20, &builder), 0);
+        for (int i = 0; i < 300; i++) {
+            records[i] = random_record(&random, arena, schema);
+            assert_int_equal(weir_builder_append_record(builder, records[i], INT64_MIN, 0), 0);
+        }
+        weir_batch *batch = finish(&builder);
+        weir_record_reader *reader = reader_of(schema, batch);
+        uint32_t size = weir_record_reader_size(reader), most = 0;
+        assert_int_equal(size, weir_schema_record_size(schema));
+        for (uint32_t round = 0; round < 20; round++) {
+            uint32_t first = below(&random, 300), count = 0;
+            const uint8_t *got = weir_record_reader_rows(reader, first, 300 - first, &count);
+            assert_non_null(got);
+            assert_true(count >= 1 && count <= 300 - first);
+            most = count > most ? count : most;
+            for (uint32_t i = 0; i < count; i++)
+                assert_record_equal(schema, records[first + i], got + (size_t)i * size);
+        }
+        assert_true(t == 0 ? most == 1 : most > 20); /* lists have scratch for one row */
+        weir_record_run run = {0};
+        for (uint32_t i = 0; i < 300; i++)
+            assert_record_equal(schema, records[i], weir_record_run_next(&run, reader, i, 300));
+        weir_record_reader_destroy(&reader);
+        weir_batch_unref(&batch);
+        weir_arena_destroy(&arena);
+        weir_schema_unref(&schema);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_no_allocation_per_row),
         cmocka_unit_test(test_new_fails),
+        cmocka_unit_test(test_blocks_are_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

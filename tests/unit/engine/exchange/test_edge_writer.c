@@ -1,6 +1,8 @@
 /* The producer's side of an edge: where rows go, in which batches, and what follows them. */
 #include "exchange/edge_writer.h"
 
+#include "batch/key.h"
+
 #include "exchange_support.h"
 
 #define CHANNELS_MAX 1000u
@@ -370,6 +372,128 @@ static void has_room_when_every_channel_has(void **state)
     close_writer(f);
 }
 
+/* What a channel has taken, by its port: rows counted on without a gap within each key's target. */
+static int64_t rows_of(fixture *f, uint32_t channel, int64_t *last)
+{
+    int64_t rows = 0;
+    for (weir_frame *frame; (frame = weir_frame_queue_pop(&f->ports[channel].kept)) != NULL;) {
+        if (frame->kind == WEIR_FRAME_BATCH) {
+            const weir_columns *columns = weir_batch_columns(frame->batch);
+            for (uint32_t r = 0; r < columns->rows; r++) {
+                assert_true(bigint_at(columns, 0, r) > *last);
+                *last = bigint_at(columns, 0, r);
+            }
+            rows += columns->rows;
+        }
+        weir_frame_destroy(&frame);
+    }
+    return rows;
+}
+
+/* Grants what a channel has outstanding, in part or whole, as a consumer would. */
+static void grant_some(fixture *f, uint32_t channel, uint64_t *sequence, uint64_t *outstanding,
+                       uint64_t bytes)
+{
+    weir_frame *frame = make_frame(WEIR_FRAME_CREDIT, channel, ++*sequence);
+    frame->u.credit = bytes;
+    *outstanding -= bytes;
+    assert_int_equal(weir_output_channel_credit(f->channels[channel], frame, NULL), 0);
+    weir_frame_destroy(&frame);
+}
+
+/* Bytes charged for what a port has kept since the last look. */
+static uint64_t charged(const fixture *f, uint32_t channel, uint64_t window)
+{
+    uint64_t bytes = 0;
+    for (const weir_frame *frame = f->ports[channel].kept.head; frame; frame = frame->next) {
+        bytes += frame->cost < window ? frame->cost : window;
+    }
+    return bytes;
+}
+
+/* Whatever is granted, and when: every row once, in order; room is what all channels have. */
+static void credit_changes_neither_rows_nor_their_order(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {1, 2, 7, 40};
+    enum { WINDOW = 3000 };
+    for (size_t c = 0; c < WEIR_COUNT(counts); c++) {
+        uint32_t n = counts[c];
+        fixture *f = open_writer(WEIR_WRITE_HASH, n, 25, 1500);
+        uint64_t sequences[40] = {0}, outstanding[40] = {0}, random = c + 1;
+        int64_t last[40], given = 0, taken = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            last[i] = -1;
+            grant_some(f, i, &sequences[i], &(uint64_t){WINDOW}, WINDOW);
+        }
+        for (uint32_t round = 0; round < 3000; round++) {
+            random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            uint32_t dice = (uint32_t)(random >> 33), channel = dice / 8 % n;
+            bool room = true;
+            for (uint32_t i = 0; i < n; i++) {
+                room &= weir_output_channel_has_room(f->channels[i]);
+            }
+            assert_int_equal(weir_edge_writer_has_room(f->writer), room);
+            if (dice % 8 < 3 && room) {
+                uint32_t rows = dice / 1024 % 60;
+                assert_int_equal(collect(f, given, rows, dice % 64), 0);
+                given += rows;
+            } else if (dice % 64 == 3) {
+                assert_int_equal(weir_edge_writer_flush(f->writer, NULL), 0);
+            } else if (outstanding[channel] > 0) {
+                grant_some(f, channel, &sequences[channel], &outstanding[channel],
+                           1 + random % outstanding[channel]);
+            }
+            for (uint32_t i = 0; i < n; i++) {
+                outstanding[i] += charged(f, i, WINDOW);
+                taken += rows_of(f, i, &last[i]);
+            }
+        }
+        assert_int_equal(weir_edge_writer_end(f->writer, NULL), 0);
+        while (!weir_edge_writer_is_drained(f->writer)) {
+            for (uint32_t i = 0; i < n; i++) {
+                outstanding[i] += charged(f, i, WINDOW);
+                taken += rows_of(f, i, &last[i]);
+                if (outstanding[i] > 0) {
+                    grant_some(f, i, &sequences[i], &outstanding[i], outstanding[i]);
+                }
+            }
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            taken += rows_of(f, i, &last[i]);
+        }
+        assert_true(given > 5000);
+        assert_int_equal(taken, given);
+        close_writer(f);
+    }
+}
+
+/* Rows to a thousand targets wait until there is a batch worth sending for each, and no longer. */
+static void what_is_kept_is_bounded(void **state)
+{
+    (void)state;
+    enum { BATCH = 10000, ROW = 100, TARGETS = 1000 };
+    fixture *f = open_writer(WEIR_WRITE_HASH, TARGETS, 4096, BATCH);
+    grant_all(f);
+    int64_t given = 0, sent = 0, most = 0;
+    uint32_t batches = 0;
+    for (uint32_t round = 0; round < 400; round++) {
+        assert_int_equal(collect(f, given, 1000, ROW - 20), 0);
+        given += 1000;
+        for (uint32_t i = 0; i < TARGETS; i++) {
+            for (weir_frame *frame; (frame = weir_frame_queue_pop(&f->ports[i].kept)) != NULL;) {
+                sent += weir_batch_rows(frame->batch);
+                batches++;
+                weir_frame_destroy(&frame);
+            }
+        }
+        most = given - sent > most ? given - sent : most;
+    }
+    assert_true(most * ROW <= (int64_t)BATCH * TARGETS);
+    assert_true(sent / batches > BATCH / ROW / 3); /* not crumbs */
+    close_writer(f);
+}
+
 static void failures_come_back(void **state)
 {
     (void)state;
@@ -432,6 +556,8 @@ int main(void)
         cmocka_unit_test(rebalance_goes_round),
         cmocka_unit_test(control_comes_behind_the_rows),
         cmocka_unit_test(has_room_when_every_channel_has),
+        cmocka_unit_test(credit_changes_neither_rows_nor_their_order),
+        cmocka_unit_test(what_is_kept_is_bounded),
         cmocka_unit_test(failures_come_back),
         cmocka_unit_test(memory_comes_with_the_first_row),
     };
