@@ -15,6 +15,8 @@
 #define ACTORS_ACTOR_H
 
 #include "base/error.h"
+#include "base/key.h"
+#include "base/role.h"
 #include "proto/control.pb-c.h"
 
 #include <stdbool.h>
@@ -95,12 +97,24 @@ void weir_context_reply_error(weir_context *context, const weir_reply_to *to, in
                               const char *format, ...) WEIR_PRINTF(4, 5);
 
 /* Outgoing connections, by alias; kept up (reconnected, handshake repeated) until disconnected. A
- * process is connected once: WEIR_EEXISTS when the alias or the endpoint is in use here.
- * Disconnecting fails the requests that wait for it with WEIR_EUNAVAILABLE. */
+ * process is connected once: WEIR_EEXISTS when the alias or the endpoint is in use here. One that
+ * is of none of the `expected` roles counts as one that refused us (0: any role; only without
+ * keys). Disconnecting fails the requests that wait for it with WEIR_EUNAVAILABLE. */
 int weir_context_connect(weir_context *context, const char *alias, const char *endpoint,
-                         weir_error *err) WEIR_MUST_CHECK;
+                         weir_roles expected, weir_error *err) WEIR_MUST_CHECK;
 void weir_context_disconnect(weir_context *context, const char *alias); /* with a goodbye */
 bool weir_context_is_up(weir_context *context, const char *process);
+/* Whose it is, by its handshake: "taskmanager"; "" where there was none. */
+const char *weir_context_role(weir_context *context, const char *process);
+/* Why it is not up, as far as is known: "" or what to do. Lives until the next call. */
+const char *weir_context_trouble(weir_context *context, const char *alias);
+
+/* Whether this process's door is for those alone whose key is known. */
+bool weir_context_has_keys(weir_context *context);
+/* A new key that opens this process's door until the actor ends: as `roles`, to speak to this actor
+ * alone. WEIR_ESTATE without keys. Wipe it when it is handed on. */
+int weir_context_issue_key(weir_context *context, weir_roles roles, weir_key_pair *ret,
+                           weir_error *err) WEIR_MUST_CHECK;
 
 /* Another actor in this process, taken over; names are unique. End: after the present callback. */
 int weir_context_spawn(weir_context *context, const char *name, const weir_actor_class *vtable,
@@ -109,6 +123,9 @@ void weir_context_end(weir_context *context, const char *actor);
 /* Stops the whole process's node: goodbyes are sent, actors destroyed; the driver's loop returns.
  */
 void weir_context_stop_node(weir_context *context);
+/* The same, as a failure: the process ends with this error. The first one counts. */
+void weir_context_fail_node(weir_context *context, int code, const char *format, ...)
+    WEIR_PRINTF(3, 4);
 void weir_context_log(weir_context *context, int level, const char *format, ...) WEIR_PRINTF(3, 4);
 
 #endif

@@ -8,7 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EVENTS_PER_RUN = 4096, TIMERS_EVERY = 64, LOG_LINE_MAX = 1024 };
+enum {
+    EVENTS_PER_RUN = 4096,
+    TIMERS_EVERY = 64,
+    LOG_LINE_MAX = 1024,
+    SLOW_BYTES_PER_MS = 64,  /* half a megabit per second */
+    SMALL_BYTES = 16 * 1024, /* not worth waiting for */
+};
 
 bool weir__name_is_valid(const char *name, size_t max)
 {
@@ -47,6 +53,11 @@ int64_t weir__node_now(weir_node *node)
     return node->transport->now_ms(node->transport);
 }
 
+int64_t weir__node_transfer_ms(size_t size)
+{
+    return size < SMALL_BYTES ? 0 : (int64_t)(size / SLOW_BYTES_PER_MS);
+}
+
 void weir__node_give_up(weir_node *node, const char *what)
 {
     if (!node->stopping)
@@ -62,10 +73,9 @@ static int check_config(const weir_node_config *config, weir_error *err)
         return weir_error_set(err, WEIR_EINVALID,
                               "node: a process id has 1 to %d of A-Z a-z 0-9 . _ : -; found '%s'",
                               WEIR_PROCESS_NAME_MAX - 1, config->process);
-    if (!weir__name_is_valid(config->role, WEIR__ROLE_MAX))
+    if (weir_role_parse(config->role) == 0)
         return weir_error_set(err, WEIR_EINVALID,
-                              "node: a role has 1 to %d of A-Z a-z 0-9 . _ : -; found '%s'",
-                              WEIR__ROLE_MAX - 1, config->role);
+                              "node: there is no role '%s'; base/role.h names them", config->role);
     if (!weir__name_is_valid(config->cluster, WEIR_PROCESS_NAME_MAX))
         return weir_error_set(err, WEIR_EINVALID,
                               "node: a cluster id has 1 to %d of A-Z a-z 0-9 . _ : -; found '%s'; "
@@ -88,6 +98,7 @@ static int check_config(const weir_node_config *config, weir_error *err)
 static int copy_config(weir_node *node, const weir_node_config *config)
 {
     node->config = *config;
+    node->role = weir_role_parse(config->role);
     node->config.cluster = weir_strdup(config->cluster);
     node->config.role = weir_strdup(config->role);
     node->config.process = weir_strdup(config->process);
@@ -124,7 +135,8 @@ int weir_node_new(const weir_node_config *config, weir_transport *transport, wei
         return weir_error_set(err, WEIR_ENO_MEMORY, "node: no memory for it");
     TAILQ_INIT(&node->ended);
     TAILQ_INIT(&node->events);
-    TAILQ_INIT(&node->down);
+    TAILQ_INIT(&node->left.peers);
+    TAILQ_INIT(&node->lost.peers);
     TAILQ_INIT(&node->requests);
     TAILQ_INIT(&node->in_progress);
     TAILQ_INIT(&node->answered);
@@ -146,6 +158,7 @@ static void destroy_actor(weir_context *context)
 {
     if (context->vtable->destroy != NULL)
         context->vtable->destroy(context->self);
+    weir_free(context->keys);
     weir_free(context);
 }
 
@@ -197,6 +210,7 @@ void weir_node_destroy(weir_node **node)
     weir_number_map_deinit(&gone->links);
     weir_number_map_deinit(&gone->by_correlation);
     weir_buffer_deinit(&gone->scratch);
+    weir_free(gone->failure);
     weir_free((void *)(uintptr_t)gone->config.cluster);
     weir_free((void *)(uintptr_t)gone->config.role);
     weir_free((void *)(uintptr_t)gone->config.process);
@@ -275,6 +289,9 @@ void weir__actor_end(weir_context *context)
     weir_number_map_take(&node->by_serial, context->serial);
     weir_timer_heap_cancel_all(&node->timers, WEIR__TIMER_ACTOR, context->serial);
     weir__requests_of_actor_end(node, context->serial);
+    for (size_t i = 0; i < context->key_count; i++)
+        node->transport->revoke_key(node->transport, &context->keys[i]);
+    context->key_count = 0;
     TAILQ_INSERT_TAIL(&node->ended, context, link);
 }
 
@@ -506,4 +523,9 @@ bool weir_node_is_stopped(const weir_node *node)
 void weir_node_stop(weir_node *node)
 {
     node->stopping = true;
+}
+
+const weir_error *weir_node_failure(const weir_node *node)
+{
+    return node->failure;
 }

@@ -1,6 +1,10 @@
 /* actors/node.h -- the control actors of one process and what binds them to other processes:
  * handshakes, heartbeats, requests with deadlines, answers from memory for repeated requests. A
- * pure state machine over a transport; a driver feeds it. One thread. */
+ * pure state machine over a transport; a driver feeds it. One thread.
+ *
+ * A message reaches an actor when its sender's role may send it to this node's role
+ * (actors/rights.h). The role is what the sender's handshake says, and where the transport has keys
+ * also one that its key has; a key with a scope reaches that actor alone. */
 #ifndef ACTORS_NODE_H
 #define ACTORS_NODE_H
 
@@ -14,11 +18,13 @@ typedef struct weir_node weir_node;
 
 typedef struct weir_node_config {
     const char *cluster; /* cluster.id: a peer of another cluster is refused */
-    const char *role;    /* "dispatcher", "jobmanager", "taskmanager", "runner", "client" */
+    const char *role;    /* one of base/role.h */
     const char *process; /* id of this incarnation, unique */
     const char *version;
     int64_t heartbeat_interval_ms, heartbeat_timeout_ms, retry_interval_ms;
-    uint32_t peers_max;    /* incoming connections that did a handshake */
+    int64_t silence_ms; /* how long those it connects to are to bear its silence, when that is more
+                         * than their own timeout; 0: as they like */
+    uint32_t peers_max; /* incoming connections that did a handshake */
     uint32_t message_max;  /* bytes of one message */
     uint32_t replies_kept; /* per peer: requests in progress, over which more get WEIR_ERESOURCES,
                             * and answers remembered while memory allows; 0: 16,384 */
@@ -36,6 +42,11 @@ void weir_node_on_message(weir_node *node, uint64_t link, const void *bytes, siz
 /* The transport saw the link come up (say hello again) or break (a hint: heartbeats decide, but the
  * handshake is repeated at once when it comes back). Unknown links are ignored. */
 void weir_node_on_link(weir_node *node, uint64_t link, bool up);
+/* An outgoing link cannot be made: `why`, as an error's text. It is tried again, unless `for_good`:
+ * then the peer counts as one that refused us. */
+void weir_node_on_trouble(weir_node *node, uint64_t link, bool for_good, const char *why);
+/* What transport.identify says of an incoming link has changed: its peer may have to go. */
+void weir_node_on_identity(weir_node *node, uint64_t link);
 /* Runs local messages and what is due; returns the monotonic time of the next timer (INT64_MAX:
  * none). Call after every event and at that time. */
 int64_t weir_node_run(weir_node *node);
@@ -44,5 +55,7 @@ bool weir_node_is_stopped(const weir_node *node);
  * there is no such actor. */
 weir_context *weir_node_context(weir_node *node, const char *actor);
 void weir_node_stop(weir_node *node);
+/* Why it stopped, when an actor said that it failed; else NULL. */
+const weir_error *weir_node_failure(const weir_node *node);
 
 #endif

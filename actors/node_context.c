@@ -179,9 +179,9 @@ void weir_context_reply_error(weir_context *context, const weir_reply_to *to, in
 }
 
 int weir_context_connect(weir_context *context, const char *alias, const char *endpoint,
-                         weir_error *err)
+                         weir_roles expected, weir_error *err)
 {
-    return weir__peer_connect(context->node, alias, endpoint, err);
+    return weir__peer_connect(context->node, alias, endpoint, expected, err);
 }
 
 void weir_context_disconnect(weir_context *context, const char *alias)
@@ -195,6 +195,45 @@ bool weir_context_is_up(weir_context *context, const char *process)
         return true;
     const struct weir__peer *peer = weir__peer_find(context->node, process);
     return peer != NULL && peer->up;
+}
+
+const char *weir_context_role(weir_context *context, const char *process)
+{
+    if (is_local(context->node, process))
+        return context->node->config.role;
+    const struct weir__peer *peer = weir__peer_find(context->node, process);
+    return peer == NULL ? "" : peer->role;
+}
+
+const char *weir_context_trouble(weir_context *context, const char *alias)
+{
+    const struct weir__peer *peer = weir_map_get(context->node->aliases, alias);
+    return peer == NULL || peer->trouble == NULL ? "" : peer->trouble;
+}
+
+/* --- keys --- */
+
+bool weir_context_has_keys(weir_context *context)
+{
+    return context->node->transport->issue_key != NULL;
+}
+
+int weir_context_issue_key(weir_context *context, weir_roles roles, weir_key_pair *ret,
+                           weir_error *err)
+{
+    weir_transport *transport = context->node->transport;
+    if (transport->issue_key == NULL || context->ended)
+        return weir_error_set(err, WEIR_ESTATE, "%s: there are no keys here", context->name);
+    /* First the place where it is noted: what is issued is revoked at the end. */
+    weir_public_key *moved =
+        weir_realloc(context->keys, (context->key_count + 1) * sizeof *context->keys);
+    if (moved == NULL)
+        return weir_error_set(err, WEIR_ENO_MEMORY, "%s: no memory for a key", context->name);
+    context->keys = moved;
+    int rc = transport->issue_key(transport, roles, context->name, ret, err);
+    if (rc == 0)
+        context->keys[context->key_count++] = ret->shown;
+    return rc;
 }
 
 int weir_context_spawn(weir_context *context, const char *name, const weir_actor_class *vtable,
@@ -216,6 +255,21 @@ void weir_context_end(weir_context *context, const char *actor)
 void weir_context_stop_node(weir_context *context)
 {
     weir_node_stop(context->node);
+}
+
+void weir_context_fail_node(weir_context *context, int code, const char *format, ...)
+{
+    weir_node *node = context->node;
+    weir_error error;
+    va_list args;
+    va_start(args, format);
+    weir_error_vset(&error, code, format, args);
+    va_end(args);
+    if (node->failure == NULL && (node->failure = weir_alloc(sizeof error)) != NULL)
+        *node->failure = error;
+    else /* nobody else will say it */
+        weir__node_log(node, WEIR_LOG_ERROR, "%s: %s", context->name, error.text);
+    weir_node_stop(node);
 }
 
 void weir_context_log(weir_context *context, int level, const char *format, ...)

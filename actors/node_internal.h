@@ -2,7 +2,8 @@
  *
  *   node.c           life of a node and of its actors, the queue of events, run
  *   node_context.c   what an actor may do
- *   node_links.c     bytes in and out, handshakes, strangers
+ *   node_links.c     bytes in and out, strangers, messages
+ *   node_hello.c     handshakes, and who may be whom
  *   node_peers.c     the table of peers, up and down, heartbeats
  *   node_requests.c  requests of our own, until their reply or deadline
  *   node_served.c    requests of others: run once, answered from memory
@@ -26,11 +27,14 @@ enum {
     WEIR__STRANGERS_MAX = 64, /* incoming links without a handshake that are remembered */
     WEIR__RECORDS_EXTRA =
         256, /* incoming peers that are down and still remembered, beyond peers_max */
+    WEIR__GOODBYES_KEPT = 64, /* of those, that have said goodbye */
     WEIR__REPLIES_KEPT = 16384,
     WEIR__REPLIES_BYTES_MAX = 4 << 20, /* of all peers, with what keeps them; over it the oldest
                                         * answers are forgotten */
     WEIR__ROLE_MAX = 32,
+    WEIR__SILENCE_MAX_MS = 600000, /* that a peer may ask for */
     WEIR__VERSION_MAX = 64,
+    WEIR__REFUSAL_MAX = 512, /* of a text that is told to a peer */
 };
 
 enum weir__timer_kind { WEIR__TIMER_ACTOR, WEIR__TIMER_PEER, WEIR__TIMER_REQUEST };
@@ -43,6 +47,8 @@ enum weir__complaint {
     WEIR__BAD_ADDRESS = 1 << 3,
     WEIR__BAD_KIND = 1 << 4,
     WEIR__BAD_LOAD = 1 << 5,
+    WEIR__BAD_RIGHT = 1 << 6,
+    WEIR__TROUBLE = 1 << 7,
 };
 
 /* An actor: its context is all that it sees. */
@@ -52,6 +58,8 @@ struct weir_context {
     char name[WEIR_ACTOR_NAME_MAX];
     const weir_actor_class *vtable;
     void *self;
+    weir_public_key *keys; /* that were issued to it */
+    size_t key_count;
     bool ended; /* no longer in the tables; destroyed after the present callback */
     TAILQ_ENTRY(weir_context) link;
 };
@@ -87,6 +95,8 @@ struct weir__served {
     bool answered;
     uint8_t *reply;
     size_t reply_size;
+    uint64_t reply_link; /* where it was sent to last, and when */
+    int64_t reply_ms;
     TAILQ_ENTRY(weir__served) of_node; /* in `in_progress` or in `answered` */
     TAILQ_ENTRY(weir__served) of_peer; /* answered ones, oldest first */
 };
@@ -100,20 +110,33 @@ struct weir__peer {
     char process[WEIR_PROCESS_NAME_MAX];  /* its incarnation; "" before the first handshake */
     char previous[WEIR_PROCESS_NAME_MAX]; /* outgoing: the incarnation before */
     char role[WEIR__ROLE_MAX];
-    char *endpoint; /* outgoing */
-    uint64_t link;  /* 0: none */
-    uint64_t hello; /* number of the present or last handshake; grows */
+    weir_roles rights;               /* that role; one */
+    weir_roles expected;             /* outgoing: one of these; 0: any */
+    bool has_key;                    /* incoming: its process is bound to `key` */
+    weir_public_key key;             /* incoming */
+    char scope[WEIR_ACTOR_NAME_MAX]; /* incoming: the only actor it may speak to; "": any */
+    char *endpoint;                  /* outgoing */
+    char *trouble;                   /* outgoing: why it cannot be reached; NULL: not known */
+    uint64_t link;                   /* 0: none */
+    uint64_t hello;                  /* number of the present or last handshake; grows */
     uint64_t timer;
     int64_t heard_ms, next_hello_ms, next_heartbeat_ms;
+    int64_t timeout_ms; /* how long it may be silent */
     uint32_t complaints;
     bool outgoing, up, refused;
-    bool shaking;           /* outgoing: hello is repeated until it is welcomed */
-    bool goodbye;           /* incoming: it ended this connection itself */
-    bool is_listed;         /* incoming and not up: in the node's `down` */
-    weir_number_map served; /* correlation -> weir__served */
+    bool shaking;                 /* outgoing: hello is repeated until it is welcomed */
+    bool goodbye;                 /* incoming: it ended this connection itself */
+    struct weir__peer_list *list; /* incoming and not up: in one of the node's */
+    weir_number_map served;       /* correlation -> weir__served */
+    uint64_t settled;             /* its requests before this one will not be repeated */
     size_t served_in_progress, served_answered;
     struct weir__served_list answered;
     TAILQ_ENTRY(weir__peer) down_link;
+};
+
+struct weir__peer_list { /* the longest gone first */
+    TAILQ_HEAD(, weir__peer) peers;
+    size_t count;
 };
 
 struct weir__request {
@@ -123,7 +146,7 @@ struct weir__request {
     const char *kind; /* "SubmitJob" */
     uint8_t *bytes;   /* packed, for repeats; NULL: local */
     size_t size;
-    int64_t deadline_ms, allowed_ms;
+    int64_t deadline_ms, allowed_ms, repeat_ms; /* repeat_ms: until the next repeat */
     struct weir__event *outcome; /* made in advance, so that it can always be delivered */
     TAILQ_ENTRY(weir__request) link;
 };
@@ -135,6 +158,7 @@ struct weir__stranger {
 
 struct weir_node {
     weir_node_config config; /* texts are the node's own */
+    weir_roles role;         /* one */
     weir_transport *transport;
 
     weir_map *actors;          /* name -> weir_context */
@@ -147,13 +171,16 @@ struct weir_node {
     weir_map *aliases;     /* outgoing peers */
     weir_map *records;     /* incoming ones, by process id */
     weir_number_map links; /* link -> peer */
-    TAILQ_HEAD(, weir__peer) down;
+    struct weir__peer_list left,
+        lost; /* incoming ones that are down: with a goodbye, and without */
     size_t incoming_up;
     struct weir__peer *own; /* this process itself: what it asked of itself */
     struct weir__stranger strangers[WEIR__STRANGERS_MAX];
     size_t next_stranger;
-    int64_t complaints_since_ms;
-    uint32_t complaints;
+    struct {
+        int64_t since_ms;
+        uint32_t count;
+    } complained[2]; /* about strangers; about peers: the ones shall not drown the others */
     uint64_t last_hello;
 
     TAILQ_HEAD(, weir__request) requests;
@@ -165,7 +192,8 @@ struct weir_node {
     weir_buffer scratch; /* a packed message on its way out */
     int64_t next_wake_ms;
     bool stopping, stopped;
-    bool said_unfit; /* that a message of the node's own, which are repeated, cannot be sent */
+    weir_error *failure; /* why it stops; NULL: in good order */
+    bool said_unfit;     /* that a message of the node's own, which are repeated, cannot be sent */
 };
 
 /* node.c */
@@ -182,6 +210,8 @@ int weir__node_push_message(weir_node *node, const char *process,
 /* Ends an actor: out of the tables now, destroyed when no callback runs. */
 void weir__actor_end(weir_context *context);
 int64_t weir__node_now(weir_node *node);
+/* How long a message of that size may take on a slow link; 0: it is small. */
+int64_t weir__node_transfer_ms(size_t size);
 
 /* node_links.c */
 /* Fills in from_process for the time of packing, into node->scratch. WEIR_EINVALID: its receiver
@@ -190,15 +220,26 @@ int weir__node_pack(weir_node *node, weir_envelope *envelope, weir_error *err) W
 int weir__node_send(weir_node *node, uint64_t link, weir_envelope *envelope);
 int weir__node_unpack(weir_node *node, const void *bytes, size_t size, weir_envelope **ret,
                       weir_error *err) WEIR_MUST_CHECK;
+/* Logs what is wrong with a link, once per link and kind. */
+void weir__node_complain(weir_node *node, uint64_t link, enum weir__complaint kind,
+                         const char *format, ...) WEIR_PRINTF(4, 5);
+void weir__stranger_forget(weir_node *node, uint64_t link);
+
+/* node_hello.c */
 void weir__peer_say_hello(weir_node *node, struct weir__peer *peer); /* of the present handshake */
 void weir__peer_shake(weir_node *node, struct weir__peer *peer);     /* a new handshake */
+void weir__peer_on_welcome(weir_node *node, struct weir__peer *peer, const weir_envelope *envelope);
+void weir__peer_on_refuse(weir_node *node, struct weir__peer *peer, const weir_envelope *envelope);
+void weir__node_on_hello(weir_node *node, uint64_t link, const weir_envelope *envelope);
+void weir__node_refuse(weir_node *node, uint64_t link, uint64_t hello, int code, const char *text);
 
 /* node_peers.c */
 int weir__peer_new(const char *name, bool outgoing, struct weir__peer **ret) WEIR_MUST_CHECK;
 void weir__peer_free(weir_node *node, struct weir__peer *peer);
+void weir__peer_set_trouble(struct weir__peer *peer, const char *why); /* "": none */
 struct weir__peer *weir__peer_find(const weir_node *node, const char *process);
 int weir__peer_connect(weir_node *node, const char *alias, const char *endpoint,
-                       weir_error *err) WEIR_MUST_CHECK;
+                       weir_roles expected, weir_error *err) WEIR_MUST_CHECK;
 void weir__peer_disconnect(weir_node *node, const char *alias);
 /* The record of an incoming process, made when need be. NULL: no memory, or too many are up. */
 struct weir__peer *weir__peer_record(weir_node *node, const char *process);
@@ -225,6 +266,8 @@ void weir__request_answered(weir_node *node, const struct weir__peer *peer,
                             weir_envelope *envelope);
 
 /* node_served.c */
+/* The peer has got its replies to all requests before `oldest`, or does not want them any more. */
+void weir__served_settle(weir_node *node, struct weir__peer *peer, uint64_t oldest);
 /* True: a new request, now in progress, to be delivered. False: it was dealt with. */
 bool weir__served_admit(weir_node *node, struct weir__peer *peer, uint64_t correlation);
 void weir__served_give(struct weir__peer *peer, uint64_t correlation, uint64_t actor);

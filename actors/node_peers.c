@@ -3,6 +3,7 @@
 #include "actors/node_internal.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #include <stdio.h>
@@ -20,18 +21,30 @@ int weir__peer_new(const char *name, bool outgoing, struct weir__peer **ret)
     return 0;
 }
 
-static void unlist(weir_node *node, struct weir__peer *peer)
+static void unlist(struct weir__peer *peer)
 {
-    if (peer->is_listed)
-        TAILQ_REMOVE(&node->down, peer, down_link);
-    peer->is_listed = false;
+    if (peer->list == NULL)
+        return;
+    TAILQ_REMOVE(&peer->list->peers, peer, down_link);
+    peer->list->count--;
+    peer->list = NULL;
 }
 
+static void forget_oldest(weir_node *node, const struct weir__peer_list *list)
+{
+    struct weir__peer *oldest = TAILQ_FIRST(&list->peers);
+    weir_map_take(node->records, oldest->name);
+    weir__peer_free(node, oldest);
+}
+
+/* Of those that have said goodbye a few are enough: only a late hello is to be known. */
 static void list(weir_node *node, struct weir__peer *peer)
 {
-    unlist(node, peer);
-    TAILQ_INSERT_TAIL(&node->down, peer, down_link);
-    peer->is_listed = true;
+    unlist(peer);
+    peer->list = peer->goodbye ? &node->left : &node->lost;
+    TAILQ_INSERT_TAIL(&peer->list->peers, peer, down_link);
+    if (++peer->list->count > WEIR__GOODBYES_KEPT && peer->goodbye)
+        forget_oldest(node, peer->list);
 }
 
 void weir__peer_free(weir_node *node, struct weir__peer *peer)
@@ -41,9 +54,16 @@ void weir__peer_free(weir_node *node, struct weir__peer *peer)
     weir__served_clear(node, peer);
     weir_number_map_deinit(&peer->served);
     weir_timer_heap_cancel(&node->timers, peer->timer);
-    unlist(node, peer);
+    unlist(peer);
     weir_free(peer->endpoint);
+    weir_free(peer->trouble);
     weir_free(peer);
+}
+
+void weir__peer_set_trouble(struct weir__peer *peer, const char *why)
+{
+    weir_free(peer->trouble);
+    peer->trouble = why[0] == '\0' ? NULL : weir_strdup(why); /* a hint; without memory, none */
 }
 
 struct weir__peer *weir__peer_find(const weir_node *node, const char *process)
@@ -65,11 +85,10 @@ struct weir__peer *weir__peer_record(weir_node *node, const char *process)
         return peer;
     /* Room is made by forgetting whoever has been gone for longest. */
     size_t records_max = (size_t)node->config.peers_max + WEIR__RECORDS_EXTRA;
-    while (weir_map_count(node->records) >= records_max && !TAILQ_EMPTY(&node->down)) {
-        struct weir__peer *oldest = TAILQ_FIRST(&node->down);
-        weir_map_take(node->records, oldest->name);
-        weir__peer_free(node, oldest);
-    }
+    while (weir_map_count(node->records) >= records_max && node->left.count > 0)
+        forget_oldest(node, &node->left);
+    while (weir_map_count(node->records) >= records_max && node->lost.count > 0)
+        forget_oldest(node, &node->lost);
     if (weir__peer_new(process, false, &peer) != 0)
         return NULL;
     if (weir_map_put(node->records, process, peer) != 0) {
@@ -121,6 +140,7 @@ static void tell_actors(weir_node *node, const struct weir__peer *peer, enum wei
             weir__node_give_up(node, "the news about a peer");
             return;
         }
+        weir_text_clean(copy); /* a peer may have said it, and it was perhaps cut */
         event->kind = WEIR__EVENT_PEER;
         event->actor = context->serial;
         event->what = what;
@@ -137,9 +157,10 @@ void weir__peer_up(weir_node *node, struct weir__peer *peer)
     int64_t now = weir__node_now(node);
     if (!peer->up && !peer->outgoing) {
         node->incoming_up++;
-        unlist(node, peer);
+        unlist(peer);
     }
     peer->up = true;
+    weir__peer_set_trouble(peer, "");
     peer->heard_ms = now;
     peer->next_heartbeat_ms = now + node->config.heartbeat_interval_ms;
     tell_actors(node, peer, WEIR_PEER_UP, "");
@@ -187,10 +208,16 @@ static void beat(weir_node *node, struct weir__peer *peer, int64_t now)
     weir__node_send(node, peer->link, &envelope);
 }
 
+/* An incoming one that said nothing about it gets ours. */
+static int64_t timeout_of(const weir_node *node, const struct weir__peer *peer)
+{
+    return peer->timeout_ms > 0 ? peer->timeout_ms : node->config.heartbeat_timeout_ms;
+}
+
 /* Gives up a silent peer; an outgoing one is tried again from the first handshake message on. */
 static void check_silence(weir_node *node, struct weir__peer *peer, int64_t now)
 {
-    if (!peer->up || now - peer->heard_ms < node->config.heartbeat_timeout_ms)
+    if (!peer->up || now - peer->heard_ms < timeout_of(node, peer))
         return;
     char shown[48];
     char text[96];
@@ -213,7 +240,7 @@ static int64_t next_of(weir_node *node, struct weir__peer *peer, int64_t now)
         next = peer->next_hello_ms;
     }
     if (peer->up) {
-        int64_t silent_ms = peer->heard_ms + node->config.heartbeat_timeout_ms;
+        int64_t silent_ms = peer->heard_ms + timeout_of(node, peer);
         next = next < silent_ms ? next : silent_ms;
     }
     if (peer->up && peer->outgoing) {
@@ -241,11 +268,11 @@ void weir__peer_tick(weir_node *node, struct weir__peer *peer)
 
 static void forgive(weir_node *node, const weir_map *peers, int64_t now)
 {
-    int64_t heard = now - node->config.heartbeat_timeout_ms + node->config.heartbeat_interval_ms;
     const char *name;
     void *value;
     for (size_t i = 0; weir_map_next(peers, &i, &name, &value);) {
         struct weir__peer *peer = value;
+        int64_t heard = now - timeout_of(node, peer) + node->config.heartbeat_interval_ms;
         if (peer->up && peer->heard_ms < heard)
             peer->heard_ms = heard;
     }
@@ -312,7 +339,7 @@ static int enter(weir_node *node, struct weir__peer *peer, const char *endpoint,
     if (peer->endpoint == NULL || weir_map_put(node->aliases, peer->name, peer) != 0)
         return weir_error_set(err, WEIR_ENO_MEMORY, "%s: no memory for a connection", peer->name);
     uint64_t link = 0;
-    int rc = node->transport->connect(node->transport, endpoint, &link, err);
+    int rc = node->transport->connect(node->transport, endpoint, peer->expected, &link, err);
     if (rc == 0) {
         rc = weir__peer_attach(node, peer, link);
         if (rc == 0)
@@ -324,7 +351,8 @@ static int enter(weir_node *node, struct weir__peer *peer, const char *endpoint,
     return rc;
 }
 
-int weir__peer_connect(weir_node *node, const char *alias, const char *endpoint, weir_error *err)
+int weir__peer_connect(weir_node *node, const char *alias, const char *endpoint,
+                       weir_roles expected, weir_error *err)
 {
     int rc = check_connect(node, alias, endpoint, err);
     if (rc != 0)
@@ -333,6 +361,7 @@ int weir__peer_connect(weir_node *node, const char *alias, const char *endpoint,
     rc = weir__peer_new(alias, true, &peer);
     if (rc != 0)
         return weir_error_set(err, rc, "%s: no memory for a connection", alias);
+    peer->expected = expected;
     rc = enter(node, peer, endpoint, err);
     if (rc != 0) {
         weir__peer_free(node, peer);

@@ -3,6 +3,7 @@
  * request, so that running out of memory later cannot lose a callback. */
 #include "actors/node_internal.h"
 
+#include "actors/rights.h"
 #include "base/memory.h"
 #include "base/units.h"
 #include "proto/codec.h"
@@ -10,16 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "SubmitJob": the message's name without its package. */
-static const char *kind_of(const weir_envelope *envelope)
-{
-    const ProtobufCMessageDescriptor *descriptor = &weir__proto__envelope__descriptor;
-    const ProtobufCFieldDescriptor *field =
-        protobuf_c_message_descriptor_get_field(descriptor, (unsigned)envelope->body_case);
-    if (field == NULL || field->type != PROTOBUF_C_TYPE_MESSAGE)
-        return "a request";
-    return ((const ProtobufCMessageDescriptor *)field->descriptor)->short_name;
-}
+enum { REPEATS_RARER_MAX = 16 }; /* a power of 2: seldomest against the first */
 
 static void free_request(struct weir__request *request)
 {
@@ -96,11 +88,18 @@ void weir__request_answered(weir_node *node, const struct weir__peer *peer, weir
 
 /* --- time --- */
 
+/* Repeats become rarer: what is lost is mostly lost with its connection, after which all is sent
+ * again; on a slow link they would only be in the way, and most of all those of what is large. */
+static int64_t first_repeat_ms(const weir_node *node, const struct weir__request *request)
+{
+    return node->config.retry_interval_ms + weir__node_transfer_ms(request->size);
+}
+
 static void set_timer(weir_node *node, struct weir__request *request, int64_t now)
 {
     int64_t next = request->deadline_ms;
-    if (request->bytes != NULL && next - now > node->config.retry_interval_ms)
-        next = now + node->config.retry_interval_ms;
+    if (request->bytes != NULL && next - now > request->repeat_ms)
+        next = now + request->repeat_ms;
     weir_timer_heap_cancel(&node->timers, request->timer);
     request->timer =
         weir_timer_heap_add(&node->timers, next, WEIR__TIMER_REQUEST, request->correlation);
@@ -141,6 +140,8 @@ void weir__request_tick(weir_node *node, struct weir__request *request)
     const struct weir__peer *peer = weir__peer_find(node, request->process);
     if (request->bytes != NULL && peer != NULL)
         send_bytes(node, request, peer);
+    if (request->repeat_ms < first_repeat_ms(node, request) * REPEATS_RARER_MAX)
+        request->repeat_ms *= 2;
     set_timer(node, request, now);
 }
 
@@ -153,6 +154,7 @@ void weir__requests_resend(weir_node *node, const struct weir__peer *peer)
         if (strcmp(request->process, peer->name) != 0)
             continue;
         send_bytes(node, request, peer);
+        request->repeat_ms = first_repeat_ms(node, request);
         set_timer(node, request, now);
     }
 }
@@ -183,7 +185,7 @@ static struct weir__request *make(weir_context *context, weir_address to,
     request->actor = context->serial;
     weir__text_copy(request->process, sizeof request->process, to.process);
     weir__text_copy(request->to, sizeof request->to, to.actor);
-    request->kind = kind_of(envelope);
+    request->kind = weir_envelope_kind(envelope->body_case);
     request->allowed_ms = allowed_ms < 0 ? 0 : allowed_ms;
     if (__builtin_add_overflow(weir__node_now(node), request->allowed_ms, &request->deadline_ms))
         request->deadline_ms = INT64_MAX - 1;
@@ -194,6 +196,18 @@ static struct weir__request *make(weir_context *context, weir_address to,
     return request;
 }
 
+/* They stand in the order of their numbers, and this one is among them. */
+static uint64_t oldest_to(const weir_node *node, const struct weir__request *request)
+{
+    const struct weir__request *other;
+    TAILQ_FOREACH(other, &node->requests, link)
+    {
+        if (strcmp(other->process, request->process) == 0)
+            return other->correlation;
+    }
+    return request->correlation;
+}
+
 static int pack(weir_context *context, const struct weir__request *request, weir_address to,
                 const weir_envelope *envelope, weir_error *err)
 {
@@ -201,6 +215,7 @@ static int pack(weir_context *context, const struct weir__request *request, weir
     addressed.from = context->name;
     addressed.to = (char *)(uintptr_t)to.actor;
     addressed.correlation = request->correlation;
+    addressed.oldest = oldest_to(context->node, request);
     addressed.reply = false;
     if (!weir__name_is_valid(to.actor, WEIR_ACTOR_NAME_MAX))
         return weir_error_set(err, WEIR_EINVALID, "%s: '%s' is no actor's name", context->name,
@@ -235,6 +250,7 @@ static int start_remote(weir_node *node, struct weir__request *request, weir_err
     if (request->bytes == NULL)
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for a request");
     memcpy(request->bytes, node->scratch.data, request->size);
+    request->repeat_ms = first_repeat_ms(node, request);
     send_bytes(node, request, peer);
     return 0;
 }

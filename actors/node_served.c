@@ -1,8 +1,8 @@
 /* actors/node_served.c -- requests of others: each runs once per incarnation of its sender; repeats
- * are ignored while it runs and answered from memory afterwards. Memory is bounded by count per
- * peer and by bytes per node; what is over is forgotten, oldest first, and a repeat of a forgotten
- * one runs again. Requests between actors of one process pass here too, but leave nothing behind:
- * nobody repeats them. */
+ * are ignored while it runs and answered from memory afterwards, until the sender says that it has
+ * got the answer. Memory is bounded by count per peer and by bytes per node, too; what is over is
+ * forgotten, oldest first, and a repeat of such a one runs again. Requests between actors of one
+ * process pass here too, but leave nothing behind: nobody repeats them. */
 #include "actors/node_internal.h"
 
 #include "base/memory.h"
@@ -45,18 +45,50 @@ void weir__served_clear(weir_node *node, struct weir__peer *peer)
         free_served(node, value);
     }
     weir_number_map_deinit(&peer->served);
+    peer->settled = 0;
+}
+
+/* A request that waits for long keeps the answers behind it: they are looked through only when it
+ * has got its own. */
+void weir__served_settle(weir_node *node, struct weir__peer *peer, uint64_t oldest)
+{
+    struct weir__served *next;
+    if (oldest <= peer->settled)
+        return;
+    peer->settled = oldest;
+    for (struct weir__served *served = TAILQ_FIRST(&peer->answered); served != NULL;
+         served = next) {
+        next = TAILQ_NEXT(served, of_peer);
+        if (served->correlation < oldest)
+            free_served(node, served);
+    }
 }
 
 static void send_overload(weir_node *node, struct weir__peer *peer, uint64_t correlation);
+
+/* Unless the answer is large and may still be on its way: then repeats must not multiply it. */
+static void answer_again(weir_node *node, struct weir__served *served)
+{
+    const struct weir__peer *peer = served->peer;
+    int64_t now = weir__node_now(node);
+    if (peer->link == served->reply_link &&
+        now - served->reply_ms < weir__node_transfer_ms(served->reply_size))
+        return;
+    served->reply_link = peer->link;
+    served->reply_ms = now;
+    node->transport->send(node->transport, peer->link, served->reply, served->reply_size);
+}
 
 bool weir__served_admit(weir_node *node, struct weir__peer *peer, uint64_t correlation)
 {
     struct weir__served *served = weir_number_map_get(&peer->served, correlation);
     if (served != NULL) {
         if (served->answered && peer->up)
-            node->transport->send(node->transport, peer->link, served->reply, served->reply_size);
+            answer_again(node, served);
         return false;
     }
+    if (correlation < peer->settled)
+        return false; /* a late repeat */
     if (peer != node->own && peer->served_in_progress >= node->config.replies_kept) {
         send_overload(node, peer, correlation);
         return false;
@@ -83,10 +115,14 @@ void weir__served_give(struct weir__peer *peer, uint64_t correlation, uint64_t a
 }
 
 /* Keeps the answer in node->scratch for repeats. */
-static void remember(weir_node *node, struct weir__served *served)
+static void remember(weir_node *node, struct weir__served *served, bool was_sent)
 {
     struct weir__peer *peer = served->peer;
     size_t size = node->scratch.size;
+    if (served->correlation < peer->settled) {
+        free_served(node, served);
+        return;
+    }
     served->reply = size > WEIR__REPLIES_BYTES_MAX - sizeof *served ? NULL : weir_alloc(size);
     if (served->reply == NULL) {
         free_served(node, served);
@@ -94,6 +130,8 @@ static void remember(weir_node *node, struct weir__served *served)
     }
     memcpy(served->reply, node->scratch.data, size);
     served->reply_size = size;
+    served->reply_link = was_sent ? peer->link : 0;
+    served->reply_ms = weir__node_now(node);
     TAILQ_REMOVE(&node->in_progress, served, of_node);
     peer->served_in_progress--;
     served->answered = true;
@@ -168,9 +206,9 @@ void weir__served_answer(weir_node *node, struct weir__peer *peer, uint64_t corr
         answer_local(node);
         return;
     }
-    if (peer->up)
-        node->transport->send(node->transport, peer->link, node->scratch.data, node->scratch.size);
-    remember(node, served);
+    bool was_sent = peer->up && node->transport->send(node->transport, peer->link,
+                                                      node->scratch.data, node->scratch.size) == 0;
+    remember(node, served, was_sent);
 }
 
 void weir__served_error(weir_node *node, struct weir__peer *peer, uint64_t correlation,

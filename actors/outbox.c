@@ -99,7 +99,18 @@ static void on_sent(void *bytes, void *hint)
     leave(box);
 }
 
-int weir_outbox_send(weir_outbox *box, void *socket, const void *bytes, size_t size, int flags)
+static int send_address(void *socket, const void *to, size_t size)
+{
+    int rc;
+
+    do
+        rc = zmq_send(socket, to, size, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    while (rc < 0 && zmq_errno() == EINTR);
+    return rc < 0 ? WEIR_EUNAVAILABLE : 0;
+}
+
+int weir_outbox_send(weir_outbox *box, void *socket, const void *to, size_t to_size,
+                     const void *bytes, size_t size)
 {
     zmq_msg_t message;
 
@@ -117,14 +128,16 @@ int weir_outbox_send(weir_outbox *box, void *socket, const void *bytes, size_t s
         return WEIR_EUNAVAILABLE;
     }
     count(box, size);
+    /* From here on the message has an owner, whatever fails. */
     atomic_fetch_add_explicit(&box->users, 1, memory_order_relaxed);
     WEIR_HAND_OVER(letter);
-    int rc;
-    do
-        rc = zmq_msg_send(&message, socket, ZMQ_DONTWAIT | flags);
-    while (rc < 0 && zmq_errno() == EINTR);
-    if (rc >= 0)
-        return 0;
+    int rc = to == NULL ? 0 : send_address(socket, to, to_size);
+    while (rc == 0) {
+        if (zmq_msg_send(&message, socket, ZMQ_DONTWAIT) >= 0)
+            return 0;
+        if (zmq_errno() != EINTR)
+            break;
+    }
     zmq_msg_close(&message);
     return WEIR_EUNAVAILABLE;
 }

@@ -29,9 +29,10 @@ typedef struct weir_outbox weir_outbox;
 /* `all` NULL: makes the one of all. NULL when memory ends. */
 weir_outbox *weir_outbox_new(weir_outbox *all) WEIR_MUST_CHECK;
 void weir_outbox_destroy(weir_outbox **box);
-/* Sends a copy. WEIR_EUNAVAILABLE: over a limit, the socket's queue is full, or nobody is there. */
-int weir_outbox_send(weir_outbox *box, void *socket, const void *bytes, size_t size,
-                     int flags) WEIR_MUST_CHECK;
+/* Sends a copy; behind the frame `to` (a ROUTER's routing id), or without one where that is NULL.
+ * WEIR_EUNAVAILABLE: over a limit, the socket's queue is full, or nobody is there. */
+int weir_outbox_send(weir_outbox *box, void *socket, const void *to, size_t to_size,
+                     const void *bytes, size_t size) WEIR_MUST_CHECK;
 size_t weir_outbox_bytes(const weir_outbox *box);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -23,8 +24,15 @@ static int open_door(weir_reactor *reactor, const weir_reactor_config *config, w
 {
     if (config->bind == NULL)
         return 0;
-    weir_zmq_settings settings = {config->node.message_max, 200, false};
+    weir_zmq_settings settings = {
+        .message_max = config->node.message_max,
+        .linger_ms = 200,
+        .reconnects = false,
+        .silence_ms = reactor->silence_ms,
+    };
     int rc = weir_zmq_open(ZMQ_ROUTER, &settings, &reactor->door, err);
+    if (rc == 0 && strncmp(config->bind, "inproc://", 9) != 0)
+        rc = weir_zmq_watch(reactor->door, &reactor->door_monitor, err);
     if (rc != 0)
         return rc;
     weir_zmq_door door = {
@@ -34,22 +42,49 @@ static int open_door(weir_reactor *reactor, const weir_reactor_config *config, w
         .what = config->what != NULL ? config->what : config->node.role,
         .port_key = config->port_key,
     };
+    if (reactor->authenticator != NULL) {
+        door.key = weir_security_key(reactor->security);
+        door.domain = weir_authenticator_domain(reactor->authenticator);
+    }
     return weir_zmq_bind(reactor->door, &door, reactor->endpoint, err);
+}
+
+/* A door over tcp that has a key has somebody who says whom to let in, or is none. */
+static int take_security(weir_reactor *reactor, const weir_reactor_config *config, weir_error *err)
+{
+    weir_roles role = weir_role_parse(config->node.role);
+    weir_roles_format(role, reactor->role);
+    reactor->security = config->security;
+    if (config->security == NULL || config->bind == NULL || strncmp(config->bind, "tcp://", 6) != 0)
+        return 0;
+    reactor->authenticator = weir_security_authenticator(config->security);
+    if (reactor->authenticator != NULL)
+        return 0;
+    return weir_error_set(err, WEIR_EREFUSED,
+                          "the %s has a key, and nothing says whose keys it lets in; set "
+                          "security.allow-file",
+                          config->node.role);
 }
 
 static int fill(weir_reactor *reactor, const weir_reactor_config *config, weir_error *err)
 {
+    int rc = take_security(reactor, config, err);
+    if (rc != 0)
+        return rc;
     weir__transport_init(reactor);
     reactor->message_max = config->node.message_max;
+    int64_t silence_ms = config->node.heartbeat_timeout_ms;
+    reactor->silence_ms = silence_ms < INT_MAX ? (int)silence_ms : INT_MAX;
     reactor->connections_max = config->connections_max;
     reactor->incoming_max = (size_t)config->node.peers_max + WEIR__INCOMING_EXTRA;
     reactor->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (reactor->interrupt_fd < 0)
         return weir_error_errno(err, errno, "reactor: cannot make an eventfd");
-    reactor->incoming_by_id = weir_map_new(weir_free);
-    if (reactor->incoming_by_id == NULL)
+    reactor->incoming_by_id = weir_map_new(weir__incoming_free);
+    reactor->outbox = weir_outbox_new(NULL);
+    if (reactor->incoming_by_id == NULL || reactor->outbox == NULL)
         return weir_error_set(err, WEIR_ENO_MEMORY, "reactor: no memory for it");
-    int rc = open_door(reactor, config, err);
+    rc = open_door(reactor, config, err);
     if (rc != 0)
         return rc;
     return weir_node_new(&config->node, &reactor->transport, &reactor->node, err);
@@ -60,7 +95,7 @@ int weir_reactor_new(const weir_reactor_config *config, weir_reactor **ret, weir
     weir_reactor *reactor = weir_calloc(1, sizeof *reactor);
     if (reactor == NULL)
         return weir_error_set(err, WEIR_ENO_MEMORY, "reactor: no memory for it");
-    reactor->interrupt_fd = -1;
+    reactor->interrupt_fd = reactor->lookup_fd = -1;
     int rc = fill(reactor, config, err);
     if (rc != 0) {
         weir_reactor_destroy(&reactor);
@@ -78,11 +113,17 @@ void weir_reactor_destroy(weir_reactor **reactor)
     *reactor = NULL;
     weir_node_destroy(&gone->node);
     weir__outgoing_sweep(gone, true);
+    if (gone->door_monitor != NULL)
+        weir_zmq_unwatch(gone->door, &gone->door_monitor);
     weir_zmq_close(&gone->door);
+    weir_door_watch_deinit(&gone->watch);
     weir_map_destroy(&gone->incoming_by_id);
+    weir_outbox_destroy(&gone->outbox);
     weir_number_map_deinit(&gone->incoming_by_link);
     if (gone->interrupt_fd >= 0)
         close(gone->interrupt_fd);
+    if (gone->lookup_fd >= 0)
+        close(gone->lookup_fd);
     weir_free(gone->outgoing);
     weir_free(gone->watches);
     weir_free(gone->items);
@@ -185,6 +226,9 @@ static size_t list_items(weir_reactor *reactor)
              (struct weir__item_owner){WEIR__ITEM_INTERRUPT, 0});
     if (reactor->door != NULL)
         add_item(reactor, &count, reactor->door, 0, (struct weir__item_owner){WEIR__ITEM_DOOR, 0});
+    if (reactor->door_monitor != NULL)
+        add_item(reactor, &count, reactor->door_monitor, 0,
+                 (struct weir__item_owner){WEIR__ITEM_DOOR, 0});
     for (size_t i = 0; i < reactor->outgoing_count; i++) {
         const struct weir__outgoing *out = reactor->outgoing[i];
         add_item(reactor, &count, out->socket, 0,
@@ -239,7 +283,9 @@ static int turn(weir_reactor *reactor, int64_t until_ms)
     if (rc != 0)
         return rc;
     size_t count = list_items(reactor);
-    int64_t wait_ms = until_ms == INT64_MAX ? WAIT_MAX_MS : until_ms - weir_clock_monotonic_ms();
+    int64_t now_ms = weir_clock_monotonic_ms(), look_ms = weir__names_tick(reactor, now_ms);
+    until_ms = look_ms < until_ms ? look_ms : until_ms;
+    int64_t wait_ms = until_ms == INT64_MAX ? WAIT_MAX_MS : until_ms - now_ms;
     wait_ms = wait_ms < 0 ? 0 : wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms;
     rc = zmq_poll(reactor->items, (int)count, (long)wait_ms);
     if (rc < 0)

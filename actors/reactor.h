@@ -3,12 +3,17 @@
  * One ROUTER bound for incoming connections (none for clients), one DEALER per outgoing one, each
  * with a monitor for hints. Settings: ROUTER_MANDATORY, finite HWM, MAXMSGSIZE, LINGER bounded,
  * RECONNECT_IVL 10 ms up to 1 s, HANDSHAKE_IVL 2 s, no ZMTP commands from strangers believed. One
- * ZeroMQ context per process, made by the first reactor, kept until weir_reactor_end_process. */
+ * ZeroMQ context per process, made by the first reactor, kept until weir_reactor_end_process.
+ *
+ * With keys everything over tcp is CURVE: the door knows of every message whose key it came with
+ * and passes it on while that key may be here; connections are made to endpoints with keys alone.
+ */
 #ifndef ACTORS_REACTOR_H
 #define ACTORS_REACTOR_H
 
 #include "actors/mailbox.h"
 #include "actors/node.h"
+#include "actors/security.h"
 
 typedef struct weir_reactor weir_reactor;
 
@@ -19,6 +24,7 @@ typedef struct weir_reactor_config {
     uint32_t connections_max;  /* outgoing; incoming: node.peers_max */
     const char *what;          /* who asks, for errors: "TaskManager"; NULL: the role */
     const char *port_key;      /* the configuration key of the range, for errors; may be NULL */
+    weir_security *security;   /* borrowed; with a door: with an authenticator; NULL: no keys */
 } weir_reactor_config;
 
 /* Binds. WEIR_ERESOURCES when no port of the range is free: the message names the range, who asks

@@ -30,6 +30,8 @@ static void free_outgoing(struct weir__outgoing *out)
 {
     weir_zmq_unwatch(out->socket, &out->monitor);
     weir_zmq_close(&out->socket);
+    weir__destination_free(out->destination);
+    weir_outbox_destroy(&out->outbox);
     weir_free(out);
 }
 
@@ -64,18 +66,23 @@ static int reserve_outgoing(weir_reactor *reactor)
 static int open_outgoing(weir_reactor *reactor, const char *endpoint, struct weir__outgoing *out,
                          weir_error *err)
 {
-    weir_zmq_settings settings = {reactor->message_max, LINGER_MS, true};
+    weir_zmq_settings settings = {.message_max = reactor->message_max,
+                                  .linger_ms = LINGER_MS,
+                                  .reconnects = true,
+                                  .silence_ms = reactor->silence_ms};
     int rc = weir_zmq_open(ZMQ_DEALER, &settings, &out->socket, err);
     if (rc == 0 && strncmp(endpoint, "inproc://", 9) != 0)
         rc = weir_zmq_watch(out->socket, &out->monitor, err);
     out->is_up = out->monitor == NULL; /* inproc is always there */
+    if (rc == 0 && reactor->security != NULL)
+        rc = weir_security_check(reactor->security, endpoint, out->expected, err);
     if (rc == 0)
-        rc = weir_zmq_connect(out->socket, endpoint, err);
+        rc = weir__outgoing_connect(reactor, endpoint, out, err);
     return rc;
 }
 
-static int transport_connect(weir_transport *self, const char *endpoint, uint64_t *ret_link,
-                             weir_error *err)
+static int transport_connect(weir_transport *self, const char *endpoint, weir_roles expected,
+                             uint64_t *ret_link, weir_error *err)
 {
     weir_reactor *reactor = (weir_reactor *)self;
     if (reactor->outgoing_count >= reactor->connections_max)
@@ -87,7 +94,11 @@ static int transport_connect(weir_transport *self, const char *endpoint, uint64_
         weir_free(out);
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for a connection to '%s'", endpoint);
     }
-    int rc = open_outgoing(reactor, endpoint, out, err);
+    out->expected = expected;
+    out->outbox = weir_outbox_new(reactor->outbox);
+    int rc = out->outbox == NULL ? weir_error_set(err, WEIR_ENO_MEMORY,
+                                                  "no memory for a connection to '%s'", endpoint)
+                                 : open_outgoing(reactor, endpoint, out, err);
     if (rc != 0) {
         free_outgoing(out);
         return rc;
@@ -98,45 +109,6 @@ static int transport_connect(weir_transport *self, const char *endpoint, uint64_
     return 0;
 }
 
-/* --- incoming --- */
-
-static const char *hex_of(const uint8_t *id, size_t size, char hex[WEIR__ROUTING_ID_MAX * 2 + 1])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        hex[i * 2] = digits[id[i] >> 4];
-        hex[i * 2 + 1] = digits[id[i] & 15];
-    }
-    hex[size * 2] = '\0';
-    return hex;
-}
-
-/* The link of a routing id; a new one for one that is not known. NULL: there are too many. */
-static struct weir__incoming *incoming_of(weir_reactor *reactor, const uint8_t *id, size_t size)
-{
-    char hex[WEIR__ROUTING_ID_MAX * 2 + 1];
-    hex_of(id, size, hex);
-    struct weir__incoming *in = weir_map_get(reactor->incoming_by_id, hex);
-    if (in != NULL || weir_map_count(reactor->incoming_by_id) >= reactor->incoming_max)
-        return in;
-    in = weir_calloc(1, sizeof *in);
-    if (in == NULL)
-        return NULL;
-    in->link = reactor->last_link + 1;
-    in->id_size = size;
-    memcpy(in->id, id, size);
-    if (weir_map_put(reactor->incoming_by_id, hex, in) != 0) {
-        weir_free(in);
-        return NULL;
-    }
-    if (weir_number_map_put(&reactor->incoming_by_link, in->link, in) != 0) {
-        weir_map_remove(reactor->incoming_by_id, hex);
-        return NULL;
-    }
-    reactor->last_link++;
-    return in;
-}
-
 static void transport_disconnect(weir_transport *self, uint64_t link)
 {
     weir_reactor *reactor = (weir_reactor *)self;
@@ -145,41 +117,27 @@ static void transport_disconnect(weir_transport *self, uint64_t link)
         out->is_closed = true;
         return;
     }
-    /* A ROUTER cannot close one connection; it is forgotten, and is a new link if it speaks again.
-     */
-    const struct weir__incoming *in = weir_number_map_take(&reactor->incoming_by_link, link);
-    char hex[WEIR__ROUTING_ID_MAX * 2 + 1];
-    if (in != NULL)
-        weir_map_remove(reactor->incoming_by_id, hex_of(in->id, in->id_size, hex));
+    weir__incoming_forget(reactor, link);
 }
 
 /* --- sending --- */
-
-static int send_frame(void *socket, const void *bytes, size_t size, int flags)
-{
-    int rc;
-    do
-        rc = zmq_send(socket, bytes, size, ZMQ_DONTWAIT | flags);
-    while (rc < 0 && zmq_errno() == EINTR);
-    return rc < 0 ? WEIR_EUNAVAILABLE : 0; /* EAGAIN, EHOSTUNREACH: not there, or full */
-}
 
 static int transport_send(weir_transport *self, uint64_t link, const void *bytes, size_t size)
 {
     weir_reactor *reactor = (weir_reactor *)self;
     const struct weir__outgoing *out = weir__outgoing_find(reactor, link);
     if (out != NULL)
-        return out->is_up ? send_frame(out->socket, bytes, size, 0) : WEIR_EUNAVAILABLE;
+        return out->is_up ? weir_outbox_send(out->outbox, out->socket, NULL, 0, bytes, size)
+                          : WEIR_EUNAVAILABLE;
     const struct weir__incoming *in = weir_number_map_get(&reactor->incoming_by_link, link);
-    if (in == NULL)
+    if (in == NULL || !weir__incoming_may_stay(reactor, in))
         return WEIR_EUNAVAILABLE;
-    int rc = send_frame(reactor->door, in->id, in->id_size, ZMQ_SNDMORE);
-    return rc == 0 ? send_frame(reactor->door, bytes, size, 0) : rc;
+    return weir_outbox_send(in->outbox, reactor->door, in->id, in->id_size, bytes, size);
 }
 
 /* --- receiving --- */
 
-static bool receive_frame(void *socket, zmq_msg_t *frame)
+bool weir__frame_receive(void *socket, zmq_msg_t *frame)
 {
     int rc;
     do
@@ -188,50 +146,25 @@ static bool receive_frame(void *socket, zmq_msg_t *frame)
     return rc >= 0;
 }
 
-/* The rest of a message whose first frame is in `frame`. True: there was none. */
-static bool was_last(void *socket, const zmq_msg_t *frame)
+bool weir__frame_was_last(void *socket, const zmq_msg_t *frame)
 {
     if (!zmq_msg_more(frame))
         return true;
     zmq_msg_t rest;
     zmq_msg_init(&rest);
     bool more = true;
-    while (more && receive_frame(socket, &rest))
+    while (more && weir__frame_receive(socket, &rest))
         more = zmq_msg_more(&rest) != 0;
     zmq_msg_close(&rest);
     return false;
 }
 
-static void pass_on(weir_reactor *reactor, void *socket, uint64_t link, zmq_msg_t *frame)
+void weir__message_pass_on(weir_reactor *reactor, void *socket, uint64_t link, zmq_msg_t *frame)
 {
-    if (was_last(socket, frame))
+    if (weir__frame_was_last(socket, frame))
         weir_node_on_message(reactor->node, link, zmq_msg_data(frame), zmq_msg_size(frame));
     else
         weir_node_on_message(reactor->node, link, NULL, 0);
-}
-
-static bool door_receive(weir_reactor *reactor, zmq_msg_t *frame)
-{
-    if (!receive_frame(reactor->door, frame))
-        return false;
-    const struct weir__incoming *in =
-        incoming_of(reactor, zmq_msg_data(frame), zmq_msg_size(frame));
-    if (!zmq_msg_more(frame))
-        return true;
-    if (in == NULL)
-        was_last(reactor->door, frame);
-    else if (receive_frame(reactor->door, frame))
-        pass_on(reactor, reactor->door, in->link, frame);
-    return true;
-}
-
-void weir__door_drain(weir_reactor *reactor)
-{
-    zmq_msg_t frame;
-    zmq_msg_init(&frame);
-    for (int left = WEIR__DRAIN_MAX; left > 0 && door_receive(reactor, &frame); left--)
-        continue;
-    zmq_msg_close(&frame);
 }
 
 void weir__outgoing_drain(weir_reactor *reactor, struct weir__outgoing *out)
@@ -239,11 +172,46 @@ void weir__outgoing_drain(weir_reactor *reactor, struct weir__outgoing *out)
     zmq_msg_t frame;
     zmq_msg_init(&frame);
     for (int left = WEIR__DRAIN_MAX; left > 0 && !out->is_closed; left--) {
-        if (!receive_frame(out->socket, &frame))
+        if (!weir__frame_receive(out->socket, &frame))
             break;
-        pass_on(reactor, out->socket, out->link, &frame);
+        weir__message_pass_on(reactor, out->socket, out->link, &frame);
     }
     zmq_msg_close(&frame);
+}
+
+/* --- news of connections --- */
+
+static void tell_mismatch(weir_reactor *reactor, const struct weir__outgoing *out)
+{
+    weir_node_on_trouble(reactor->node, out->link, true,
+                         reactor->security == NULL
+                             ? "it talks to none without a key, and this process has none; set "
+                               "security.key-file and security.allow-file (weir help keys)"
+                             : "it has no key, and this process talks to none without; set "
+                               "security.key-file for it, too");
+}
+
+static void tell_refused(weir_reactor *reactor, const struct weir__outgoing *out)
+{
+    char text[256], hex[WEIR_KEY_HEX];
+    snprintf(text, sizeof text,
+             "it does not let this process's key in; on its host: weir keys allow %s %s",
+             reactor->role,
+             weir_public_key_format(&weir_security_key(reactor->security)->shown, hex));
+    weir_node_on_trouble(reactor->node, out->link, true, text);
+}
+
+/* Now and then that happens to everybody; when nothing else does, the keys may be the cause: a
+ * server that cannot read a greeting hangs up without a word. */
+static void count_broken_off(weir_reactor *reactor, struct weir__outgoing *out)
+{
+    if (++out->broken_off != WEIR__BROKEN_OFF_MAX)
+        return;
+    weir_node_on_trouble(reactor->node, out->link, false,
+                         reactor->security == NULL
+                             ? "somebody listens there and hangs up: it may not be Weir"
+                             : "it hangs up on us: its key may be another than the one that it is "
+                               "said to have; compare with what `weir keys show` says on its host");
 }
 
 void weir__news_drain(weir_reactor *reactor, struct weir__outgoing *out)
@@ -251,10 +219,27 @@ void weir__news_drain(weir_reactor *reactor, struct weir__outgoing *out)
     enum weir_zmq_news news;
     while (!out->is_closed && out->monitor != NULL &&
            (news = weir_zmq_next_news(out->monitor, NULL)) != WEIR_ZMQ_NO_NEWS) {
-        if (news != WEIR_ZMQ_CONNECTED && news != WEIR_ZMQ_DISCONNECTED)
-            continue;
-        out->is_up = news == WEIR_ZMQ_CONNECTED;
-        weir_node_on_link(reactor->node, out->link, out->is_up);
+        switch (news) {
+        case WEIR_ZMQ_CONNECTED:
+        case WEIR_ZMQ_DISCONNECTED:
+            out->is_up = news == WEIR_ZMQ_CONNECTED;
+            out->broken_off = out->is_up ? 0 : out->broken_off;
+            weir_node_on_link(reactor->node, out->link, out->is_up);
+            break;
+        case WEIR_ZMQ_BROKE_OFF:
+            count_broken_off(reactor, out);
+            break;
+        case WEIR_ZMQ_REFUSED:
+            tell_refused(reactor, out);
+            break;
+        case WEIR_ZMQ_MISMATCH:
+            tell_mismatch(reactor, out);
+            break;
+        case WEIR_ZMQ_NO_NEWS:
+        case WEIR_ZMQ_ACCEPTED:
+        case WEIR_ZMQ_FAILED:
+            break;
+        }
     }
 }
 
@@ -287,7 +272,18 @@ static void transport_log(weir_transport *self, int level, const char *line)
 void weir__transport_init(weir_reactor *reactor)
 {
     reactor->transport = (weir_transport){
-        transport_connect, transport_disconnect, transport_send, transport_now_ms,
-        transport_wall_ms, transport_random,     transport_log,
+        .connect = transport_connect,
+        .disconnect = transport_disconnect,
+        .send = transport_send,
+        .now_ms = transport_now_ms,
+        .wall_ms = transport_wall_ms,
+        .random = transport_random,
+        .log = transport_log,
+        .address = weir__door_address,
     };
+    if (reactor->authenticator == NULL)
+        return;
+    reactor->transport.identify = weir__door_identify;
+    reactor->transport.issue_key = weir__door_issue_key;
+    reactor->transport.revoke_key = weir__door_revoke_key;
 }

@@ -254,9 +254,10 @@ static void post(weir_simulator *simulator, weir_simulated_node *from, weir_simu
     }
 }
 
-static int transport_connect(weir_transport *self, const char *endpoint, uint64_t *ret_link,
-                             weir_error *err)
+static int transport_connect(weir_transport *self, const char *endpoint, weir_roles expected,
+                             uint64_t *ret_link, weir_error *err)
 {
+    (void)expected; /* there are no keys; the node looks at the role */
     weir_simulated_node *node = (weir_simulated_node *)self;
     weir_simulator *simulator = node->simulator;
     connection *made = weir_calloc(1, sizeof *made);
@@ -450,8 +451,13 @@ static int make_node(weir_simulator *simulator, const weir_node_config *config,
         return weir_error_set(err, WEIR_ENO_MEMORY, "simulator: no memory for a node");
     }
     node->transport = (weir_transport){
-        transport_connect, transport_disconnect, transport_send, transport_now_ms,
-        transport_wall_ms, transport_random,     transport_log,
+        .connect = transport_connect,
+        .disconnect = transport_disconnect,
+        .send = transport_send,
+        .now_ms = transport_now_ms,
+        .wall_ms = transport_wall_ms,
+        .random = transport_random,
+        .log = transport_log,
     };
     node->simulator = simulator;
     node->endpoint = copy;

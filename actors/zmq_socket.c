@@ -14,6 +14,7 @@
 enum {
     QUEUE_MESSAGES = 10000,
     HANDSHAKE_MS = 2000,
+    CONNECT_MS = 2000, /* else the system's two minutes, in which a healed network is not noticed */
     RECONNECT_FIRST_MS = 10,
     RECONNECT_LAST_MS = 1000,
     BACKLOG = 512,
@@ -21,6 +22,10 @@ enum {
     PING_TIMEOUT_MS = 60000,
     SOCKETS_MAX = 4096,
     ID_SIZE = 16,
+    /* ZMQ_ZAP_ENFORCE_DOMAIN of the draft API, which the stable header leaves out. Without it a
+     * door whose authenticator is gone lets everybody in. */
+    ENFORCE_DOMAIN = 93,
+    REFUSED_STATUS = 400, /* of an authenticator */
 };
 
 /* Process-wide by contract: libzmq wants one context per process. */
@@ -70,6 +75,19 @@ static int set_random_id(void *socket)
     return zmq_setsockopt(socket, ZMQ_ROUTING_ID, bytes, sizeof bytes);
 }
 
+/* A host that vanished, and a cut, show in nothing but silence. */
+static int bound_silence(void *socket, const weir_zmq_settings *settings)
+{
+    int rc = 0;
+    if (settings->silence_ms > 0)
+        rc |= set_int(socket, ZMQ_TCP_MAXRT, settings->silence_ms);
+    if (settings->pings && settings->silence_ms > 0)
+        rc |= set_int(socket, ZMQ_HEARTBEAT_IVL, settings->silence_ms / 4 + 1);
+    else
+        rc |= set_int(socket, ZMQ_HEARTBEAT_IVL, PING_EVERY_MS);
+    return rc | set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, PING_TIMEOUT_MS);
+}
+
 static int apply(void *socket, int type, const weir_zmq_settings *settings)
 {
     int rc = set_int(socket, ZMQ_LINGER, settings->linger_ms);
@@ -78,18 +96,20 @@ static int apply(void *socket, int type, const weir_zmq_settings *settings)
     rc |= zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &settings->message_max,
                          sizeof settings->message_max);
     rc |= set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    rc |= bound_silence(socket, settings);
     if (type == ZMQ_ROUTER) {
         rc |= set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
-        rc |= set_int(socket, ZMQ_ROUTER_HANDOVER, 0);
+        /* Who connects again, while the connection that broke for him still stands here, is not
+         * shut out until it breaks here, too. Nobody else knows his random id. */
+        rc |= set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
         rc |= set_int(socket, ZMQ_BACKLOG, BACKLOG);
-        rc |= set_int(socket, ZMQ_HEARTBEAT_IVL, PING_EVERY_MS);
-        rc |= set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, PING_TIMEOUT_MS);
         return rc;
     }
     rc |= set_random_id(socket);
     /* Not ZMQ_IMMEDIATE: with it libzmq throws away what has arrived and is not read yet when a
      * connection ends, and so the last words of a peer that answers and goes. The transport sends
      * to connected peers only, so that nothing is queued for others. */
+    rc |= set_int(socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
     rc |= set_int(socket, ZMQ_RECONNECT_IVL, settings->reconnects ? RECONNECT_FIRST_MS : -1);
     rc |= set_int(socket, ZMQ_RECONNECT_IVL_MAX, settings->reconnects ? RECONNECT_LAST_MS : 0);
     return rc;
@@ -124,14 +144,112 @@ void weir_zmq_close(void **socket)
 /* A bracket is an IPv6 address; names and IPv4 stay as they are. */
 static void allow_ipv6(void *socket, const char *endpoint)
 {
-    if (strchr(endpoint, '[') != NULL)
-        set_int(socket, ZMQ_IPV6, 1);
+    set_int(socket, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
 }
 
-int weir_zmq_connect(void *socket, const char *endpoint, weir_error *err)
+/* --- keys --- */
+
+static bool is_tcp(const char *endpoint)
 {
-    allow_ipv6(socket, endpoint);
-    if (zmq_connect(socket, endpoint) == 0)
+    return strncmp(endpoint, "tcp://", 6) == 0;
+}
+
+int weir_zmq_split(const char *endpoint, char address[WEIR_ENDPOINT_MAX], weir_public_key *ret_key,
+                   bool *ret_has_key, weir_error *err)
+{
+    size_t length = strcspn(endpoint, "#");
+    if (length >= WEIR_ENDPOINT_MAX)
+        return weir_error_set(err, WEIR_EINVALID, "'%.60s...': an endpoint has at most %d bytes",
+                              endpoint, WEIR_ENDPOINT_MAX - 1);
+    memcpy(address, endpoint, length);
+    address[length] = '\0';
+    bool has_key = endpoint[length] == '#';
+    if (ret_has_key != NULL)
+        *ret_has_key = has_key;
+    int rc = has_key ? weir_public_key_parse(endpoint + length + 1, ret_key, err) : 0;
+    return rc == 0 ? 0 : weir_error_wrap(err, rc, "'%s', after '#'", address);
+}
+
+static int check_keys(const char *address, bool has_own, bool has_other, weir_error *err)
+{
+    if (!is_tcp(address) || has_own == has_other)
+        return 0;
+    if (has_other)
+        return weir_error_set(err, WEIR_EREFUSED,
+                              "'%s' has a key, and this process has none; give it one: set "
+                              "security.key-file and security.allow-file",
+                              address);
+    return weir_error_set(err, WEIR_EREFUSED,
+                          "'%s' comes without a key, and this process talks to none but those "
+                          "whose key it knows; add the key: tcp://HOST:PORT#KEY",
+                          address);
+}
+
+int weir_zmq_check(const char *endpoint, const weir_key_pair *key, weir_error *err)
+{
+    char address[WEIR_ENDPOINT_MAX];
+    weir_public_key other;
+    bool has_other;
+    int rc = weir_zmq_split(endpoint, address, &other, &has_other, err);
+    return rc == 0 ? check_keys(address, key != NULL, has_other, err) : rc;
+}
+
+static int no_curve(weir_error *err)
+{
+    return weir_error_set(err, WEIR_EINTERNAL,
+                          "this ZeroMQ cannot use keys: %s; install the one of Debian 12 (libzmq5)",
+                          zmq_strerror(zmq_errno()));
+}
+
+static int use_keys(void *socket, const weir_key_pair *own, const weir_public_key *other,
+                    weir_error *err)
+{
+    int rc = zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, own->shown.bytes, WEIR_KEY_SIZE);
+    rc |= zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own->secret, WEIR_KEY_SIZE);
+    rc |= zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, other->bytes, WEIR_KEY_SIZE);
+    return rc == 0 ? 0 : no_curve(err);
+}
+
+/* Everything that keeps strangers out is read back: what a library leaves out it may also ignore.
+ */
+static int guard(void *socket, const weir_zmq_door *door, weir_error *err)
+{
+    int is_server = 0, mechanism = 0, is_enforced = 0;
+    char domain[64] = "";
+    size_t size = sizeof is_server, domain_size = sizeof domain;
+    int rc = set_int(socket, ZMQ_CURVE_SERVER, 1);
+    rc |= zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, door->key->secret, WEIR_KEY_SIZE);
+    rc |= zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, door->domain, strlen(door->domain));
+    rc |= set_int(socket, ENFORCE_DOMAIN, 1);
+    if (rc != 0)
+        return no_curve(err);
+    rc |= zmq_getsockopt(socket, ZMQ_CURVE_SERVER, &is_server, &size);
+    rc |= zmq_getsockopt(socket, ZMQ_MECHANISM, &mechanism, &size);
+    rc |= zmq_getsockopt(socket, ENFORCE_DOMAIN, &is_enforced, &size);
+    rc |= zmq_getsockopt(socket, ZMQ_ZAP_DOMAIN, domain, &domain_size);
+    if (rc == 0 && is_server == 1 && mechanism == ZMQ_CURVE && is_enforced == 1 &&
+        domain[0] != '\0' && strcmp(domain, door->domain) == 0)
+        return 0;
+    return weir_error_set(err, WEIR_EINTERNAL,
+                          "%s: does not open its door: this ZeroMQ does not keep strangers out "
+                          "(no ZMQ_ZAP_ENFORCE_DOMAIN); install the one of Debian 12 (libzmq5)",
+                          door->what);
+}
+
+int weir_zmq_connect(void *socket, const weir_key_pair *key, const char *endpoint, weir_error *err)
+{
+    char address[WEIR_ENDPOINT_MAX];
+    weir_public_key other;
+    bool has_other;
+    int rc = weir_zmq_split(endpoint, address, &other, &has_other, err);
+    if (rc == 0)
+        rc = check_keys(address, key != NULL, has_other, err);
+    if (rc == 0 && is_tcp(address) && key != NULL)
+        rc = use_keys(socket, key, &other, err);
+    if (rc != 0)
+        return rc;
+    allow_ipv6(socket, address);
+    if (zmq_connect(socket, address) == 0)
         return 0;
     int code = zmq_errno() == EMFILE ? WEIR_ERESOURCES : WEIR_EINVALID;
     return weir_error_set(err, code, "cannot connect to '%s': %s; an endpoint is tcp://HOST:PORT",
@@ -140,13 +258,19 @@ int weir_zmq_connect(void *socket, const char *endpoint, weir_error *err)
 
 /* --- doors --- */
 
-static int bound(void *socket, char endpoint[WEIR_ENDPOINT_MAX], weir_error *err)
+static int bound(void *socket, const weir_key_pair *key, char endpoint[WEIR_ENDPOINT_MAX],
+                 weir_error *err)
 {
-    size_t size = WEIR_ENDPOINT_MAX;
-    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0)
-        return 0;
-    return weir_error_set(err, WEIR_EINTERNAL, "cannot learn a bound endpoint: %s",
-                          zmq_strerror(zmq_errno()));
+    size_t size = WEIR_ENDPOINT_MAX - WEIR_KEY_HEX;
+    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &size) != 0)
+        return weir_error_set(err, WEIR_EINTERNAL, "cannot learn a bound endpoint: %s",
+                              zmq_strerror(zmq_errno()));
+    if (key != NULL && is_tcp(endpoint)) {
+        char *end = endpoint + strlen(endpoint);
+        *end = '#';
+        weir_public_key_format(&key->shown, end + 1);
+    }
+    return 0;
 }
 
 static int cannot_bind(const weir_zmq_door *door, const char *endpoint, weir_error *err)
@@ -172,18 +296,21 @@ int weir_zmq_bind(void *socket, const weir_zmq_door *door, char endpoint[WEIR_EN
                   weir_error *err)
 {
     allow_ipv6(socket, door->bind);
-    bool is_tcp = strncmp(door->bind, "tcp://", 6) == 0;
+    bool has_port = is_tcp(door->bind);
     char tried[WEIR_ENDPOINT_MAX];
-    if (!is_tcp || (door->port_first == 0 && door->port_last == 0)) {
-        int length = snprintf(tried, sizeof tried, is_tcp ? "%s:*" : "%s", door->bind);
+    int rc = door->key != NULL && has_port ? guard(socket, door, err) : 0;
+    if (rc != 0)
+        return rc;
+    if (!has_port || (door->port_first == 0 && door->port_last == 0)) {
+        int length = snprintf(tried, sizeof tried, has_port ? "%s:*" : "%s", door->bind);
         if (length >= (int)sizeof tried || zmq_bind(socket, tried) != 0)
             return cannot_bind(door, door->bind, err);
-        return bound(socket, endpoint, err);
+        return bound(socket, door->key, endpoint, err);
     }
     for (int port = door->port_first; port <= door->port_last; port++) {
         int length = snprintf(tried, sizeof tried, "%s:%d", door->bind, port);
         if (length < (int)sizeof tried && zmq_bind(socket, tried) == 0)
-            return bound(socket, endpoint, err);
+            return bound(socket, door->key, endpoint, err);
         if (length >= (int)sizeof tried || zmq_errno() != EADDRINUSE)
             return cannot_bind(door, tried, err);
     }
@@ -202,9 +329,12 @@ int weir_zmq_watch(void *socket, void **ret_monitor, weir_error *err)
                        ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     void *monitor = NULL;
     if (zmq_socket_monitor(socket, endpoint, events) == 0) {
+        /* ZeroMQ's one I/O thread waits where the queue of news is full, and with it all
+         * connections of the process: so it has no limit. Each connection is good for a few dozen
+         * bytes. */
         monitor = zmq_socket(get_context(), ZMQ_PAIR);
         if (monitor != NULL && set_int(monitor, ZMQ_LINGER, 0) == 0 &&
-            zmq_connect(monitor, endpoint) == 0) {
+            set_int(monitor, ZMQ_RCVHWM, 0) == 0 && zmq_connect(monitor, endpoint) == 0) {
             *ret_monitor = monitor;
             return 0;
         }
@@ -251,10 +381,14 @@ enum weir_zmq_news weir_zmq_next_news(void *monitor, int *ret_fd)
             return WEIR_ZMQ_CONNECTED;
         case ZMQ_EVENT_DISCONNECTED:
             return WEIR_ZMQ_DISCONNECTED;
-        case ZMQ_EVENT_CLOSED:
-        case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+            return value == REFUSED_STATUS ? WEIR_ZMQ_REFUSED : WEIR_ZMQ_BROKE_OFF;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+            return value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH ? WEIR_ZMQ_MISMATCH
+                                                                       : WEIR_ZMQ_BROKE_OFF;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            return WEIR_ZMQ_BROKE_OFF;
+        case ZMQ_EVENT_CLOSED:
             return WEIR_ZMQ_FAILED;
         default: /* MONITOR_STOPPED, and what newer libraries add */
             break;

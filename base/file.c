@@ -253,10 +253,19 @@ int weir_file_write_atomic(const char *path, const void *bytes, size_t size, uns
     return rc;
 }
 
-static bool is_directory(const char *path)
+/* What stands where a directory cannot be made. Where the parent may not be written (EACCES,
+ * EROFS), an existing directory is fine, too. */
+static int check_directory(const char *path, int failure, weir_error *err)
 {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    bool looked = !injected() && stat(path, &status) == 0;
+    if (looked && S_ISDIR(status.st_mode))
+        return 0;
+    if (failure == EEXIST && looked)
+        return weir_error_set(err, WEIR_EEXISTS,
+                              "%s: is not a directory; move it away or choose another place", path);
+    return weir_error_errno(err, failure == EEXIST ? errno : failure,
+                            "%s: cannot be made a directory", path);
 }
 
 static int make_directory(const char *path, unsigned mode, weir_error *err)
@@ -264,14 +273,8 @@ static int make_directory(const char *path, unsigned mode, weir_error *err)
     if (!injected() && mkdir(path, (mode_t)mode) == 0)
         return 0;
     int failure = errno;
-    if (failure == EEXIST && is_directory(path))
-        return 0;
-    if (failure == EEXIST)
-        return weir_error_set(err, WEIR_EEXISTS,
-                              "%s: is not a directory; move it away or choose another place", path);
-    /* Where the parent may not be written (EACCES, EROFS), an existing directory is still fine. */
-    if ((failure == EACCES || failure == EROFS || failure == EPERM) && is_directory(path))
-        return 0;
+    if (failure == EEXIST || failure == EACCES || failure == EROFS || failure == EPERM)
+        return check_directory(path, failure, err);
     return weir_error_errno(err, failure, "%s: cannot be made a directory", path);
 }
 

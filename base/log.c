@@ -3,6 +3,8 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_roll.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -42,8 +44,9 @@ int weir_log_parse_level(const char *text, enum weir_log_level *ret, weir_error 
                           weir_format_quoted(text, quoted, sizeof quoted));
 }
 
-/* Copies the message as one line: control bytes are escaped, so that no text from outside can forge
- * a line or drive a terminal. Returns the new end; leaves room for what ends the line. */
+/* Copies the message as one line: control characters and what is no UTF-8 are escaped, so that no
+ * text from outside can forge a line or drive a terminal. Returns the new end; leaves room for what
+ * ends the line. */
 static size_t put_message(char *line, size_t end, const char *message)
 {
     static const char digits[] = "0123456789abcdef";
@@ -51,23 +54,26 @@ static size_t put_message(char *line, size_t end, const char *message)
     size_t length = strlen(message);
     while (length > 0 && message[length - 1] == '\n')
         length--;
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0, size; i < length; i += size) {
         unsigned char c = (unsigned char)message[i];
-        bool escape = c < 0x20 || c == 0x7F;
-        if (end + (escape ? 4 : 1) > limit) {
+        size = weir_text_character(message + i, length - i);
+        bool plain = size > 0 && !weir_text_is_control(message + i, size);
+        size = plain ? size : 1;
+        if (end + (plain ? size : 4) > limit) {
             memcpy(line + end, "...", 3);
             return end + 3;
         }
-        if (c == '\n' || c == '\t') {
+        if (plain) {
+            memcpy(line + end, message + i, size);
+            end += size;
+        } else if (c == '\n' || c == '\t') {
             line[end++] = '\\';
             line[end++] = c == '\n' ? 'n' : 't';
-        } else if (escape) {
+        } else {
             line[end++] = '\\';
             line[end++] = 'x';
             line[end++] = digits[c >> 4];
             line[end++] = digits[c & 15];
-        } else {
-            line[end++] = message[i];
         }
     }
     return end;
@@ -98,5 +104,6 @@ void weir_log(enum weir_log_level level, const char *format, ...)
         else if (count == 0 || errno != EINTR)
             break; /* a log that cannot be written has nowhere to complain */
     }
+    weir_log_roll_count(end);
     errno = saved;
 }

@@ -2,6 +2,7 @@
 #include "base/option_value.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #include <string.h>
@@ -137,19 +138,21 @@ static int parse_typed(const weir_option *option, const char *text, weir_option_
     return 0;
 }
 
-/* Control bytes have no place in any value, and would reach logs, files and other processes. */
+/* Control characters have no place in any value, and would reach logs, files and other processes;
+ * nor have other bytes than UTF-8, which messages and files refuse. */
 static int check_text(const char *text, weir_error *err)
 {
     size_t size = strnlen(text, WEIR_OPTION_VALUE_MAX + 1);
     if (size > WEIR_OPTION_VALUE_MAX)
         return weir_error_set(err, WEIR_EINVALID, "the value is too long; the limit is %d bytes",
                               WEIR_OPTION_VALUE_MAX);
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == 0x7F) {
+    for (size_t i = 0, length; i < size; i += length) {
+        length = weir_text_character(text + i, size - i);
+        if (length == 0 || weir_text_is_control(text + i, length)) {
             char quoted[WEIR_QUOTED_MAX];
-            return weir_error_set(err, WEIR_EINVALID,
-                                  "expected one line without control characters; found %s",
+            return weir_error_set(err, WEIR_EINVALID, "expected %s; found %s",
+                                  length == 0 ? "UTF-8 text"
+                                              : "one line without control characters",
                                   weir_format_quoted(text, quoted, sizeof quoted));
         }
     }

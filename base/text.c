@@ -35,12 +35,17 @@ size_t weir_text_character(const void *text, size_t size)
     return length;
 }
 
-/* C0 but newline and tab, DEL, and C1, which is U+0080 to U+009F. */
-static bool is_control(const unsigned char *p, size_t length)
+bool weir_text_is_control(const void *character, size_t length)
 {
+    const uint8_t *p = character;
     if (length == 1)
-        return (p[0] < 0x20 && p[0] != '\n' && p[0] != '\t') || p[0] == 0x7F;
+        return p[0] < 0x20 || p[0] == 0x7F;
     return length == 2 && p[0] == 0xC2 && p[1] < 0xA0;
+}
+
+static bool is_unwanted(const char *p, size_t length)
+{
+    return length == 0 || (weir_text_is_control(p, length) && p[0] != '\n' && p[0] != '\t');
 }
 
 void weir_text_clean(char *text)
@@ -48,7 +53,7 @@ void weir_text_clean(char *text)
     size_t size = strlen(text);
     for (size_t i = 0; i < size;) {
         size_t length = weir_text_character(text + i, size - i);
-        if (length == 0 || is_control((const unsigned char *)text + i, length)) {
+        if (is_unwanted(text + i, length)) {
             length = length == 0 ? 1 : length;
             memset(text + i, '?', length);
         }

@@ -7,11 +7,14 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Bytes of the well-formed UTF-8 character at `text` (of size > 0 bytes), or 0. NUL is a character
  * of 1 byte. */
 size_t weir_text_character(const void *text, size_t size);
+/* C0, DEL, and C1, which is U+0080 to U+009F. `length` is what weir_text_character gave. */
+bool weir_text_is_control(const void *character, size_t length);
 /* In place: every byte of an ill-formed sequence and of a control character becomes '?'; newlines
  * and tabs stay. The length stays as it is. `text` is NUL-terminated. */
 void weir_text_clean(char *text);

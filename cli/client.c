@@ -26,7 +26,7 @@ struct weir_client {
     weir_daemon *daemon;
     weir_context *context;
     const weir_config *config;
-    char *endpoint;
+    char *endpoint, *secured; /* as it was given; with the dispatcher's key, where there are keys */
     enum connection connection;
     weir_error trouble; /* of REFUSED, BROKEN */
     bool stopped;       /* asked for since the last run began */
@@ -40,7 +40,8 @@ static void start(void *actor, weir_context *context)
     weir_client *client = actor;
 
     client->context = context;
-    if (weir_context_connect(context, DISPATCHER, client->endpoint, &client->trouble) != 0) {
+    if (weir_context_connect(context, DISPATCHER, client->secured, WEIR_ROLE_DISPATCHER,
+                             &client->trouble) != 0) {
         client->connection = BROKEN;
         weir_client_stop(client);
     }
@@ -97,6 +98,9 @@ static int connect_to(weir_client *client, weir_error *err)
     }
     if (rc != WEIR_ETIMEOUT)
         return weir_error_set(err, WEIR_EINTERNAL, "the client's loop ended");
+    const char *trouble = weir_context_trouble(client->context, DISPATCHER);
+    if (trouble[0] != '\0')
+        return weir_error_set(err, WEIR_EUNAVAILABLE, "%s: %s", client->endpoint, trouble);
     weir_format_duration(WEIR_CLIENT_CONNECT_MS, shown, sizeof shown);
     return weir_error_set(
         err, WEIR_EUNAVAILABLE,
@@ -109,14 +113,22 @@ int weir_client_open(const weir_config *config, const char *endpoint, weir_clien
                      weir_error *err)
 {
     weir_client *client = weir_calloc(1, sizeof *client);
-    weir_daemon_config frame = {.config = config, .role = "client"};
+    weir_daemon_config frame = {
+        .config = config, .role = "client", .takes_no_key = strncmp(endpoint, "inproc://", 9) == 0};
+    char secured[WEIR_ENDPOINT_MAX];
 
     if (client == NULL)
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for a client");
     client->config = config;
-    client->endpoint = weir_strdup(endpoint);
-    int rc = client->endpoint == NULL ? weir_error_set(err, WEIR_ENO_MEMORY, "no memory")
-                                      : weir_daemon_new(&frame, &client->daemon, err);
+    int rc = weir_daemon_new(&frame, &client->daemon, err);
+    if (rc == 0)
+        rc = weir_daemon_find_dispatcher(client->daemon, endpoint, secured, err);
+    if (rc == 0) {
+        client->endpoint = weir_strdup(endpoint);
+        client->secured = weir_strdup(secured);
+        if (client->endpoint == NULL || client->secured == NULL)
+            rc = weir_error_set(err, WEIR_ENO_MEMORY, "no memory for a client");
+    }
     if (rc == 0)
         rc = connect_to(client, err);
     if (rc != 0) {
@@ -137,6 +149,7 @@ void weir_client_close(weir_client **client)
     }
     weir_daemon_destroy(&(*client)->daemon);
     weir_free((*client)->endpoint);
+    weir_free((*client)->secured);
     weir_free(*client);
     *client = NULL;
 }

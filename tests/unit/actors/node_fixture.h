@@ -35,9 +35,10 @@ typedef struct wire {
     bool is_dead;
 } wire;
 
-static inline int wire_connect(weir_transport *self, const char *endpoint, uint64_t *ret,
-                               weir_error *err)
+static inline int wire_connect(weir_transport *self, const char *endpoint, weir_roles expected,
+                               uint64_t *ret, weir_error *err)
 {
+    (void)expected;
     wire *w = (wire *)self;
     if (strcmp(endpoint, "bad") == 0)
         return weir_error_set(err, WEIR_EINVALID, "bad endpoint");
@@ -208,7 +209,13 @@ static inline int setup(void **state)
 {
     fixture *f = weir_calloc(1, sizeof *f);
     f->wire.transport = (weir_transport){
-        wire_connect, wire_disconnect, wire_send, wire_now, wire_now, wire_random, wire_log,
+        .connect = wire_connect,
+        .disconnect = wire_disconnect,
+        .send = wire_send,
+        .now_ms = wire_now,
+        .wall_ms = wire_now,
+        .random = wire_random,
+        .log = wire_log,
     };
     f->wire.now_ms = 1000000;
     f->wire.last_link = 100;
@@ -365,9 +372,9 @@ static inline void wait_ms(fixture *f, int64_t ms)
 }
 
 /* Connects "jm" and lets it answer as `process`. Returns the link. */
-static uint64_t connect_up(fixture *f, const char *process)
+static inline uint64_t connect_up(fixture *f, const char *process)
 {
-    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", NULL), 0);
+    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", 0, NULL), 0);
     uint64_t link = f->wire.last_link;
     const weir_envelope *hello = only_sent(f, link);
     assert_int_equal(hello->body_case, WEIR__PROTO__ENVELOPE__BODY_HELLO);
@@ -382,7 +389,7 @@ static uint64_t connect_up(fixture *f, const char *process)
     return link;
 }
 
-static uint64_t ask(fixture *f, const char *process, int64_t deadline_ms)
+static inline uint64_t ask(fixture *f, const char *process, int64_t deadline_ms)
 {
     Weir__Proto__SubmitJob job = WEIR__PROTO__SUBMIT_JOB__INIT;
     weir_envelope envelope = WEIR__PROTO__ENVELOPE__INIT;

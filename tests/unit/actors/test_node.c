@@ -209,10 +209,10 @@ static void test_bad_addresses_are_dropped(void **state)
     char name[WEIR_ACTOR_NAME_MAX + 1];
     memset(name, 'a', sizeof name);
     name[WEIR_ACTOR_NAME_MAX] = '\0';
-    Weir__Proto__Ack ack = WEIR__PROTO__ACK__INIT;
+    Weir__Proto__ListJobs question = WEIR__PROTO__LIST_JOBS__INIT;
     weir_envelope envelope = envelope_from("cli-1");
-    envelope.body_case = WEIR__PROTO__ENVELOPE__BODY_ACK;
-    envelope.ack = &ack;
+    envelope.body_case = WEIR__PROTO__ENVELOPE__BODY_LIST_JOBS;
+    envelope.list_jobs = &question;
     envelope.from = name;
     give(f, 1, &envelope);
     envelope.from = (char *)(uintptr_t) "no\nname";
@@ -295,7 +295,7 @@ static void test_a_known_process_on_a_new_link_replaces_the_old(void **state)
 static void test_hello_is_repeated_until_welcomed(void **state)
 {
     fixture *f = *state;
-    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", NULL), 0);
+    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", 0, NULL), 0);
     assert_false(weir_context_is_up(f->actor->context, "jm"));
     wait_ms(f, 10 * RETRY);
     assert_int_equal(f->wire.sent_count, 11);
@@ -322,14 +322,14 @@ static void test_connect_checks(void **state)
     weir_context *context = f->actor->context;
     connect_up(f, "jm-1");
     admit(f, 1, "cli-1", 1);
-    assert_int_equal(weir_context_connect(context, "jm", "tcp://other", NULL), WEIR_EEXISTS);
-    assert_int_equal(weir_context_connect(context, "jm2", "tcp://jm", NULL), WEIR_EEXISTS);
-    assert_int_equal(weir_context_connect(context, "cli-1", "tcp://x", NULL), WEIR_EEXISTS);
-    assert_int_equal(weir_context_connect(context, "here", "tcp://x", NULL), WEIR_EEXISTS);
-    assert_int_equal(weir_context_connect(context, "a b", "tcp://x", NULL), WEIR_EINVALID);
-    assert_int_equal(weir_context_connect(context, "", "tcp://x", NULL), WEIR_EINVALID);
-    assert_int_equal(weir_context_connect(context, "x", "bad", NULL), WEIR_EINVALID);
-    assert_int_equal(weir_context_connect(context, "x", "tcp://x", NULL), 0);
+    assert_int_equal(weir_context_connect(context, "jm", "tcp://other", 0, NULL), WEIR_EEXISTS);
+    assert_int_equal(weir_context_connect(context, "jm2", "tcp://jm", 0, NULL), WEIR_EEXISTS);
+    assert_int_equal(weir_context_connect(context, "cli-1", "tcp://x", 0, NULL), WEIR_EEXISTS);
+    assert_int_equal(weir_context_connect(context, "here", "tcp://x", 0, NULL), WEIR_EEXISTS);
+    assert_int_equal(weir_context_connect(context, "a b", "tcp://x", 0, NULL), WEIR_EINVALID);
+    assert_int_equal(weir_context_connect(context, "", "tcp://x", 0, NULL), WEIR_EINVALID);
+    assert_int_equal(weir_context_connect(context, "x", "bad", 0, NULL), WEIR_EINVALID);
+    assert_int_equal(weir_context_connect(context, "x", "tcp://x", 0, NULL), 0);
 }
 
 static void test_the_connector_beats_and_gives_up_the_silent(void **state)
@@ -385,7 +385,7 @@ static void test_another_incarnation_is_down_then_up(void **state)
 static void test_a_refusal_is_final(void **state)
 {
     fixture *f = *state;
-    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", NULL), 0);
+    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", 0, NULL), 0);
     uint64_t link = f->wire.last_link;
     uint64_t number = only_sent(f, link)->correlation;
     forget_sent(f);
@@ -412,7 +412,7 @@ static void test_a_refusal_is_final(void **state)
 static void test_a_protocol_of_the_future_is_refused(void **state)
 {
     fixture *f = *state;
-    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", NULL), 0);
+    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", 0, NULL), 0);
     uint64_t number = only_sent(f, f->wire.last_link)->correlation;
     give_welcome(f, f->wire.last_link, "jm-1", number, 2);
     assert_non_null(strstr(f->actor->events, "refused jm"));

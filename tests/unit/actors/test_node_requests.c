@@ -84,12 +84,12 @@ static void test_nobody_of_that_name(void **state)
 {
     fixture *f = *state;
     admit(f, 1, "cli-1", 1);
-    Weir__Proto__Ack ack = WEIR__PROTO__ACK__INIT;
+    Weir__Proto__ListJobs question = WEIR__PROTO__LIST_JOBS__INIT;
     weir_envelope envelope = envelope_from("cli-1");
     envelope.to = (char *)(uintptr_t) "nobody";
     envelope.correlation = 3;
-    envelope.body_case = WEIR__PROTO__ENVELOPE__BODY_ACK;
-    envelope.ack = &ack;
+    envelope.body_case = WEIR__PROTO__ENVELOPE__BODY_LIST_JOBS;
+    envelope.list_jobs = &question;
     give(f, 1, &envelope);
     const weir_envelope *reply = only_sent(f, 1);
     assert_int_equal(reply->error->code, WEIR_ENOT_FOUND);
@@ -126,8 +126,8 @@ static void test_requests_are_repeated_until_answered(void **state)
     uint64_t link = connect_up(f, "jm-1");
     uint64_t number = ask(f, "jm", 10000);
     wait_ms(f, 4 * RETRY);
-    assert_int_equal(f->wire.sent_count, 5);
-    for (size_t i = 0; i < 5; i++) {
+    assert_int_equal(f->wire.sent_count, 3); /* at once, after 1 and after 3 intervals */
+    for (size_t i = 0; i < 3; i++) {
         assert_int_equal(f->wire.sent[i].envelope->correlation, number);
         assert_string_equal(f->wire.sent[i].envelope->to, "master");
         assert_string_equal(f->wire.sent[i].envelope->from, "door");
@@ -142,6 +142,84 @@ static void test_requests_are_repeated_until_answered(void **state)
     wait_ms(f, INTERVAL - 5 * RETRY);
     assert_int_equal(f->wire.sent_count, 0);
     assert_int_not_equal(ask(f, "jm", 10000), number);
+}
+
+/* How many requests go out in so many intervals of repeats; the peer is alive. */
+static size_t requests_in(fixture *f, uint64_t link, int intervals)
+{
+    size_t count = 0;
+    for (int i = 0; i < intervals; i++) {
+        give_heartbeat(f, link, "jm-1");
+        wait_ms(f, RETRY);
+        for (size_t s = 0; s < f->wire.sent_count; s++)
+            count += f->wire.sent[s].envelope->body_case != WEIR__PROTO__ENVELOPE__BODY_HEARTBEAT;
+        forget_sent(f);
+    }
+    return count;
+}
+
+/* Large ones most of all: on a slow link the repeats would take the place of the request. */
+static void test_repeats_become_rarer(void **state)
+{
+    fixture *f = *state;
+    uint64_t link = connect_up(f, "jm-1");
+    ask(f, "jm", 60000);
+    assert_int_equal(requests_in(f, link, 15), 5); /* after 0, 1, 3, 7 and 15 intervals */
+    assert_int_equal(requests_in(f, link, 16), 1);
+    assert_int_equal(requests_in(f, link, 48), 3); /* not rarer than that */
+    char text[32769] = "";
+    memset(text, 'x', sizeof text - 1);
+    Weir__Proto__LogText body = WEIR__PROTO__LOG_TEXT__INIT;
+    body.text = text;
+    weir_envelope envelope = WEIR__PROTO__ENVELOPE__INIT;
+    envelope.body_case = WEIR__PROTO__ENVELOPE__BODY_LOG_TEXT;
+    envelope.log_text = &body;
+    weir_context_request(f->actor->context, (weir_address){"jm", "x"}, &envelope, 60000, on_reply,
+                         (void *)(uintptr_t) "log");
+    assert_int_equal(requests_in(f, link, 3), 1); /* half a second for 32 KiB */
+    assert_int_equal(requests_in(f, link, 3), 1);
+}
+
+static void test_a_new_connection_repeats_at_once(void **state)
+{
+    fixture *f = *state;
+    uint64_t link = connect_up(f, "jm-1");
+    uint64_t number = ask(f, "jm", 60000);
+    wait_ms(f, 4 * RETRY);
+    weir_node_on_link(f->node, link, false);
+    weir_node_on_link(f->node, link, true);
+    uint64_t hello = f->wire.sent[f->wire.sent_count - 1].envelope->correlation;
+    forget_sent(f);
+    give_welcome(f, link, "jm-1", hello, 1);
+    assert_int_equal(only_sent(f, link)->correlation, number);
+    wait_ms(f, RETRY);
+    assert_int_equal(f->wire.sent_count, 2); /* and is as impatient as at first */
+}
+
+static void test_a_large_answer_is_not_multiplied(void **state)
+{
+    fixture *f = *state;
+    admit(f, 1, "cli-1", 1);
+    give_request(f, 1, "cli-1", 50);
+    char text[32769] = "";
+    memset(text, 'x', sizeof text - 1);
+    Weir__Proto__LogText body = WEIR__PROTO__LOG_TEXT__INIT;
+    body.text = text;
+    weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
+    reply.body_case = WEIR__PROTO__ENVELOPE__BODY_LOG_TEXT;
+    reply.log_text = &body;
+    weir_context_reply(f->actor->context, &f->actor->last, &reply);
+    assert_int_equal(f->wire.sent_count, 1);
+    give_request(f, 1, "cli-1", 50); /* it is still on its way */
+    assert_int_equal(f->wire.sent_count, 1);
+    wait_ms(f, 1000);
+    forget_sent(f);
+    give_request(f, 1, "cli-1", 50);
+    assert_int_equal(f->wire.sent_count, 1);
+    forget_sent(f);
+    admit(f, 9, "cli-1", 2); /* on another connection it was never sent */
+    give_request(f, 9, "cli-1", 50);
+    assert_int_equal(f->wire.sent_count, 1);
 }
 
 static void test_a_deadline_names_the_peer_and_the_kind(void **state)
@@ -166,7 +244,7 @@ static void test_a_deadline_names_the_peer_and_the_kind(void **state)
 static void test_a_request_waits_for_its_peer_and_for_a_successor(void **state)
 {
     fixture *f = *state;
-    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", NULL), 0);
+    assert_int_equal(weir_context_connect(f->actor->context, "jm", "tcp://jm", 0, NULL), 0);
     uint64_t link = f->wire.last_link;
     uint64_t number = ask(f, "jm", 60000);
     wait_ms(f, RETRY / 2);
@@ -415,7 +493,7 @@ static void test_memory_may_end_anywhere(void **state)
         char events[sizeof f->actor->events];
         weir_memory_fail_at(nth);
         ask(f, "nobody", 100);
-        if (weir_context_connect(f->actor->context, "jm", "tcp://jm", NULL) == 0)
+        if (weir_context_connect(f->actor->context, "jm", "tcp://jm", 0, NULL) == 0)
             ask(f, "jm", 100);
         ask(f, "", 100);
         weir_context_set_timer(f->actor->context, 5);
@@ -544,6 +622,9 @@ int main(void)
         T(test_nobody_of_that_name),
         T(test_an_actor_that_ends_leaves_no_request_unanswered),
         T(test_requests_are_repeated_until_answered),
+        T(test_repeats_become_rarer),
+        T(test_a_new_connection_repeats_at_once),
+        T(test_a_large_answer_is_not_multiplied),
         T(test_a_deadline_names_the_peer_and_the_kind),
         T(test_a_request_waits_for_its_peer_and_for_a_successor),
         T(test_a_request_to_nobody_fails_from_the_loop),

@@ -51,7 +51,7 @@ static int close_pair(void **state)
 static size_t send_until_full(weir_outbox *box, void *socket, size_t size)
 {
     size_t sent = 0;
-    while (sent < 100000 && weir_outbox_send(box, socket, block, size, 0) == 0)
+    while (sent < 100000 && weir_outbox_send(box, socket, NULL, 0, block, size) == 0)
         sent++;
     return sent;
 }
@@ -76,44 +76,51 @@ static void one_that_never_reads_is_bounded(void **state)
     zmq_msg_close(&message);
     while (weir_outbox_bytes(box) > 0)
         continue; /* the last is given back after its receipt */
-    assert_int_equal(weir_outbox_send(box, pair->sender, block, sizeof block, 0), 0);
+    assert_int_equal(weir_outbox_send(box, pair->sender, NULL, 0, block, sizeof block), 0);
     weir_outbox_destroy(&box); /* before what it sent is gone */
     weir_outbox_destroy(&all);
 }
 
+/* A socket whose peer never comes. */
+static void *open_lonely(struct pair *pair)
+{
+    void *socket = zmq_socket(pair->context, ZMQ_DEALER);
+    int none = 0;
+    zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
+    assert_int_equal(zmq_connect(socket, "ipc:///nonexistent/weir"), 0);
+    return socket;
+}
+
 static void a_message_larger_than_the_limit_passes_alone(void **state)
 {
-    struct pair *pair = *state;
     weir_outbox *all = weir_outbox_new(NULL), *box = weir_outbox_new(all);
+    void *socket = open_lonely(*state);
     size_t size = WEIR_OUTBOX_ONE_MAX + 1;
     unsigned char *large = weir_calloc(1, size);
     assert_non_null(large);
-    assert_int_equal(weir_outbox_send(box, pair->sender, large, size, 0), 0);
-    assert_int_equal(weir_outbox_send(box, pair->sender, large, size, 0), WEIR_EUNAVAILABLE);
+    assert_int_equal(weir_outbox_send(box, socket, NULL, 0, large, size), 0);
+    assert_int_equal(weir_outbox_send(box, socket, NULL, 0, large, size), WEIR_EUNAVAILABLE);
     weir_free(large);
+    zmq_close(socket);
     weir_outbox_destroy(&box);
     weir_outbox_destroy(&all);
 }
 
-/* Nothing is sent at all: the peer never comes. */
 static void all_together_are_bounded_and_small_ones_pass(void **state)
 {
     struct pair *pair = *state;
     enum { PEERS = 20 };
     void *sockets[PEERS];
     weir_outbox *boxes[PEERS], *all = weir_outbox_new(NULL);
-    int none = 0;
     for (size_t i = 0; i < PEERS; i++) {
-        sockets[i] = zmq_socket(pair->context, ZMQ_DEALER);
-        zmq_setsockopt(sockets[i], ZMQ_LINGER, &none, sizeof none);
-        assert_int_equal(zmq_connect(sockets[i], "ipc:///nonexistent/weir"), 0);
+        sockets[i] = open_lonely(pair);
         boxes[i] = weir_outbox_new(all);
         send_until_full(boxes[i], sockets[i], sizeof block);
     }
     assert_true(weir_outbox_bytes(all) <= WEIR_OUTBOX_ALL_MAX);
     assert_true(weir_outbox_bytes(all) + sizeof block > WEIR_OUTBOX_ALL_MAX);
     weir_outbox *fresh = weir_outbox_new(all);
-    assert_int_equal(weir_outbox_send(fresh, sockets[0], block, WEIR_OUTBOX_SMALL + 1, 0),
+    assert_int_equal(weir_outbox_send(fresh, sockets[0], NULL, 0, block, WEIR_OUTBOX_SMALL + 1),
                      weir_outbox_bytes(all) + WEIR_OUTBOX_SMALL + 1 <= WEIR_OUTBOX_ALL_MAX
                          ? 0
                          : WEIR_EUNAVAILABLE);
@@ -134,7 +141,7 @@ static void a_refused_message_is_not_counted(void **state)
     void *router = zmq_socket(pair->context, ZMQ_ROUTER);
     int yes = 1;
     zmq_setsockopt(router, ZMQ_ROUTER_MANDATORY, &yes, sizeof yes);
-    assert_int_equal(weir_outbox_send(box, router, "nobody", 6, ZMQ_SNDMORE), WEIR_EUNAVAILABLE);
+    assert_int_equal(weir_outbox_send(box, router, "nobody", 6, "hello", 5), WEIR_EUNAVAILABLE);
     assert_int_equal(weir_outbox_bytes(box), 0);
     zmq_close(router);
     weir_outbox_destroy(&box);

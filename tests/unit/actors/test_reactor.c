@@ -155,7 +155,7 @@ static void client_next(client *self, weir_context *context)
 static void client_start(void *data, weir_context *context)
 {
     client *self = data;
-    if (weir_context_connect(context, "server", self->endpoint, NULL) != 0)
+    if (weir_context_connect(context, "server", self->endpoint, 0, NULL) != 0)
         self->wrong++;
     client_next(self, context);
 }

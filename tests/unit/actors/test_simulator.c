@@ -69,11 +69,11 @@ static void request_text(weir_context *context, const char *process, const char 
                          const char *text, int64_t deadline_ms, weir_reply_callback callback,
                          void *data)
 {
-    Weir__Proto__SubmitJob body = WEIR__PROTO__SUBMIT_JOB__INIT;
-    body.name = (char *)(uintptr_t)text;
+    Weir__Proto__RequestSplit body = WEIR__PROTO__REQUEST_SPLIT__INIT;
+    body.job = (char *)(uintptr_t)text;
     weir_envelope request = WEIR__PROTO__ENVELOPE__INIT;
-    request.body_case = WEIR__PROTO__ENVELOPE__BODY_SUBMIT_JOB;
-    request.submit_job = &body;
+    request.body_case = WEIR__PROTO__ENVELOPE__BODY_REQUEST_SPLIT;
+    request.request_split = &body;
     weir_context_request(context, (weir_address){process, actor}, &request, deadline_ms, callback,
                          data);
 }
@@ -83,8 +83,8 @@ static void ledger_receive(void *data, weir_context *context, const weir_envelop
     ledger *self = data;
     world *w = self->world;
     int who, what;
-    if (message->body_case != WEIR__PROTO__ENVELOPE__BODY_SUBMIT_JOB ||
-        sscanf(message->submit_job->name, "%d/%d", &who, &what) != 2) {
+    if (message->body_case != WEIR__PROTO__ENVELOPE__BODY_REQUEST_SPLIT ||
+        sscanf(message->request_split->job, "%d/%d", &who, &what) != 2) {
         w->wrong = "a strange message";
         return;
     }
@@ -186,7 +186,7 @@ static void client_next(client *self, weir_context *context)
 static void client_start(void *data, weir_context *context)
 {
     client *self = data;
-    if (weir_context_connect(context, "server", "sim://server", NULL) != 0)
+    if (weir_context_connect(context, "server", "sim://server", 0, NULL) != 0)
         self->world->wrong = "cannot connect";
     client_next(self, context);
 }
@@ -196,8 +196,8 @@ static void client_receive(void *data, weir_context *context, const weir_envelop
     client *self = data;
     weir_reply_to to = weir_reply_to_of(message);
     if (to.process[0] != '\0')
-        self->world->called_back[self->index]
-                                [(int)strtol(message->submit_job->name, NULL, 10) % INCARNATIONS]++;
+        self->world->called_back[self->index][(int)strtol(message->request_split->job, NULL, 10) %
+                                              INCARNATIONS]++;
     weir_context_reply_ack(context, &to);
 }
 
@@ -243,7 +243,7 @@ static void start_server(void *data)
     world *w = data;
     char process[32];
     snprintf(process, sizeof process, "server-%d", w->incarnations);
-    weir_node_config config = config_of(process, "dispatcher");
+    weir_node_config config = config_of(process, "jobmanager");
     assert_int_equal(
         weir_simulator_add(w->simulator, &config, "sim://server", on_killed, w, &w->server, NULL),
         0);
@@ -259,7 +259,7 @@ static client *start_client(world *w, int index)
 {
     char process[32];
     snprintf(process, sizeof process, "client-%d", index);
-    weir_node_config config = config_of(process, "client");
+    weir_node_config config = config_of(process, "runner");
     assert_int_equal(
         weir_simulator_add(w->simulator, &config, NULL, on_killed, w, &w->clients[index], NULL), 0);
     client *actor = weir_calloc(1, sizeof *actor);
