@@ -32,6 +32,11 @@ for i in "${!pids[@]}"; do
     ((used <= 5)) || fail "${names[i]} (${pids[i]}) used $used ticks in 3 s"
 done
 printf '   together     %2d ticks\n' "$sum"
+
+check 'a line after the rest is noticed: the counters move again'
+printf 'another line\n' >&9
+has_worked_again() { [[ $("$WEIR" describe idle -o json | jq .records_in) = 2 ]]; }
+wait_until 10 'the job has read its second line' has_worked_again
 expect_exit 0 "$WEIR" cancel idle
 exec 9>&-
 stop_cluster
