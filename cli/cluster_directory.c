@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "cli/home.h"
 #include "cli/process.h"
 
@@ -175,17 +176,44 @@ void weir_members_close(weir_members_list *members)
 
 /* ---- weir.yaml ---- */
 
-/* Any text as a YAML double-quoted scalar. */
+/* What stands in a double-quoted scalar as it is: not what YAML takes for the end of a line or for
+ * no text at all. */
+static bool is_plain(const unsigned char *p, size_t length)
+{
+    if (length == 1)
+        return p[0] >= 0x20 && p[0] < 0x7F && p[0] != '"' && p[0] != '\\';
+    if (length == 2)
+        return p[0] != 0xC2 || p[1] >= 0xA0;
+    if (length == 3 && p[0] == 0xE2) /* U+2028, U+2029 */
+        return p[1] != 0x80 || (p[2] != 0xA8 && p[2] != 0xA9);
+    if (length == 3 && p[0] == 0xEF) /* U+FEFF, U+FFFE, U+FFFF */
+        return (p[1] != 0xBB || p[2] != 0xBF) && (p[1] != 0xBF || p[2] < 0xBE);
+    return true;
+}
+
+static uint32_t decode(const unsigned char *p, size_t length)
+{
+    uint32_t character = length == 1 ? p[0] : p[0] & (0x7Fu >> length);
+    for (size_t i = 1; i < length; i++)
+        character = character << 6 | (p[i] & 0x3Fu);
+    return character;
+}
+
+/* A configuration's value, which is UTF-8, as a YAML double-quoted scalar. */
 static void put_quoted(weir_buffer *out, const char *text)
 {
+    size_t size = strlen(text);
+
     weir_buffer_putc(out, '"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            weir_buffer_printf(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            weir_buffer_printf(out, "\\x%02x", (unsigned)(unsigned char)*text);
+    for (size_t i = 0, length; i < size; i += length) {
+        const unsigned char *at = (const unsigned char *)text + i;
+
+        length = weir_text_character(at, size - i);
+        length = length == 0 ? 1 : length;
+        if (is_plain(at, length))
+            weir_buffer_append(out, at, length);
         else
-            weir_buffer_putc(out, *text);
+            weir_buffer_printf(out, "\\U%08X", decode(at, length));
     }
     weir_buffer_putc(out, '"');
 }

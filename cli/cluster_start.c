@@ -3,6 +3,7 @@
  * pipe's end says that it died: nobody asks again and again. */
 #include "cli/verbs.h"
 
+#include "actors/endpoint.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -193,18 +194,20 @@ static int wait_ready(cluster_start *self, weir_error *err)
 /* ---- the cluster ---- */
 
 /* Where clients and the other processes find the dispatcher: its configured address and the port
- * that it really got. */
+ * that it really got. Its key, which may follow, they look for where they trust. */
 static int take_endpoint(cluster_start *self, weir_error *err)
 {
-    const char *port = strrchr(self->processes[0].line, ':');
+    char port[8], host[WEIR_ENDPOINT_MAX - 8];
+    const char *colon = strrchr(self->processes[0].line, ':');
 
-    if (port == NULL)
+    if (colon == NULL)
         return weir_error_set(err, WEIR_EINTERNAL, "the dispatcher's endpoint is '%.100s'",
                               self->processes[0].line);
-    snprintf(self->endpoint, sizeof self->endpoint, "tcp://%.200s%.6s",
-             weir_config_string(self->config, "dispatcher.rpc.address"), port);
-    int rc =
-        weir_config_set(self->config, "dispatcher.rpc.port", port + 1, "weir cluster start", err);
+    snprintf(port, sizeof port, "%.*s", (int)strcspn(colon + 1, "#"), colon + 1);
+    weir_endpoint_of_host(weir_config_string(self->config, "dispatcher.rpc.address"), 0, host,
+                          sizeof host);
+    snprintf(self->endpoint, sizeof self->endpoint, "%s:%s", host, port);
+    int rc = weir_config_set(self->config, "dispatcher.rpc.port", port, "weir cluster start", err);
     return rc == 0 ? weir_cluster_directory_store(&self->directory, self->config, err) : rc;
 }
 
@@ -284,7 +287,7 @@ static int tell(const cluster_start *self, int format)
         } else if (table != NULL) {
             weir_table_cell(table, "%s", process->name);
             weir_table_cell(table, "%ld", (long)process->pid);
-            weir_table_cell(table, "%s", endpoint);
+            weir_table_cell(table, "%.*s", (int)strcspn(endpoint, "#"), endpoint); /* no key */
         }
     }
     return format == 1 ? weir_output_json(list) : weir_output_table(&table);

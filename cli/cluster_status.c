@@ -26,6 +26,7 @@ static int tell_text(const Weir__Proto__ClusterDetail *detail)
 
     for (size_t i = 0; table != NULL && i < detail->n_processes; i++) {
         const Weir__Proto__ProcessSummary *process = detail->processes[i];
+        const char *endpoint = process->endpoint[0] == '\0' ? "-" : process->endpoint;
         bool offers = strcmp(process->role, "taskmanager") == 0;
 
         weir_table_cell(table, "%s", process->role);
@@ -36,7 +37,7 @@ static int tell_text(const Weir__Proto__ClusterDetail *detail)
         weir_table_cell(table, offers ? "%u" : "-", process->slots_free);
         weir_table_cell(table, "%s",
                         weir_progress_duration(now - process->since_ms, shown, sizeof shown));
-        weir_table_cell(table, "%s", process->endpoint[0] == '\0' ? "-" : process->endpoint);
+        weir_table_cell(table, "%.*s", (int)strcspn(endpoint, "#"), endpoint); /* no key */
     }
     int code = weir_output_table(&table);
     if (code == WEIR_EXIT_DONE)

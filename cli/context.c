@@ -114,8 +114,9 @@ int weir_endpoint_parse(const char *text, char out[WEIR_ENDPOINT_MAX], weir_erro
     char quoted[WEIR_QUOTED_MAX];
 
     weir_format_quoted(text, quoted, sizeof quoted);
-    bool is_good =
-        length > 0 && length < WEIR_ENDPOINT_MAX - 16 && strcspn(host, "/ \t\r\n") == strlen(host);
+    bool is_good = length > 0 && length < WEIR_ENDPOINT_MAX - 16;
+    for (const char *c = host; is_good && *c != '\0'; c++) /* addresses and names are ASCII */
+        is_good = *c > ' ' && *c < 0x7F && *c != '/';
     if (is_good && colon != NULL)
         is_good = weir_parse_int(colon + 1, 1, 65535, &port, NULL) == 0;
     if (!is_good)

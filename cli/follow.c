@@ -144,6 +144,16 @@ static bool is_passing(int code)
     return code == WEIR_ETIMEOUT || code == WEIR_EUNAVAILABLE;
 }
 
+static void say_silent(follower *self, int64_t silent_ms)
+{
+    if (self->unanswered > 1)
+        return;
+    erase_line(self);
+    weir_message("no answer from %s for %lld s; asking again for %d s; job %s may run on",
+                 weir_client_endpoint(self->config->client), (long long)(silent_ms / 1000),
+                 (WEIR_FOLLOW_SILENCE_MS - DESCRIBE_DEADLINE_MS) / 1000, self->config->name);
+}
+
 static void on_detail_error(follower *self, const weir_error *error)
 {
     int64_t silent_ms = weir_clock_monotonic_ms() - self->heard_ms;
@@ -151,11 +161,17 @@ static void on_detail_error(follower *self, const weir_error *error)
     /* The time alone says nothing: we may have been stopped ourselves. */
     if (error->code == WEIR_ETIMEOUT &&
         ++self->unanswered < WEIR_FOLLOW_SILENCE_MS / DESCRIBE_DEADLINE_MS) {
+        say_silent(self, silent_ms);
         describe(self);
         return;
     }
     erase_line(self);
-    if (is_passing(error->code))
+    if (error->code == WEIR_EUNAVAILABLE)
+        end(self, weir_error_set(self->err, WEIR_EUNAVAILABLE,
+                                 "%s: %s; job '%s' may run on; see: weir describe %s",
+                                 weir_client_endpoint(self->config->client), error->text,
+                                 self->config->name, self->config->job));
+    else if (is_passing(error->code))
         end(self,
             weir_error_set(self->err, WEIR_ETIMEOUT,
                            "no answer from %s for %lld s; job '%s' may run on; see: weir "
@@ -182,6 +198,8 @@ static void on_detail(void *data, const weir_envelope *reply, const weir_error *
     }
     const Weir__Proto__JobSummary *summary = reply->job_detail->summary;
     self->heard_ms = weir_clock_monotonic_ms();
+    if (self->unanswered > 0)
+        weir_message("%s answers again", weir_client_endpoint(self->config->client));
     self->unanswered = 0;
     self->seen_version = summary->version;
     show(self, summary);

@@ -2,8 +2,10 @@
  */
 #include "cli/verbs.h"
 
+#include "actors/endpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/log_roll.h"
 #include "cli/cluster_directory.h"
 #include "cli/message.h"
 #include "cli/settings.h"
@@ -41,13 +43,10 @@ static int open_log(role *self, weir_error *err)
         return rc;
     self->log_path = path == NULL ? "" : path;
     if (path != NULL) {
-        int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        if (fd < 0)
-            return weir_error_errno(err, errno, "--log: %s: cannot be opened", path);
-        bool failed = dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0;
-        close(fd);
-        if (failed)
-            return weir_error_errno(err, errno, "--log: %s: cannot be used", path);
+        rc = weir_log_roll_start(path, weir_config_size(self->config, "env.log.max-size"),
+                                 (uint32_t)weir_config_int(self->config, "env.log.max"), err);
+        if (rc != 0)
+            return weir_error_wrap(err, rc, "--log");
     }
     weir_log_setup(self->name, level);
     return 0;
@@ -61,8 +60,8 @@ static int find_dispatcher(role *self, weir_error *err)
     if (named != NULL)
         return weir_endpoint_parse(named, self->dispatcher, err);
     weir_config_ports(self->config, "dispatcher.rpc.port", &first, &last);
-    snprintf(self->dispatcher, sizeof self->dispatcher, "tcp://%.200s:%d",
-             weir_config_string(self->config, "dispatcher.rpc.address"), first);
+    weir_endpoint_of_host(weir_config_string(self->config, "dispatcher.rpc.address"), first,
+                          self->dispatcher, sizeof self->dispatcher);
     return 0;
 }
 
@@ -167,7 +166,7 @@ static int run_taskmanager(role *self, weir_error *err)
         .ready = on_ready,
         .ready_data = self,
     };
-    int rc = weir_daemon_check_bind(self->config, "taskmanager.bind-host", err);
+    int rc = weir_daemon_check_bind(self->config, "taskmanager.bind-host", false, err);
 
     if (rc == 0) /* two TaskManagers of a host never share files */
         rc = weir_arguments_int(self->arguments, "number", (int)getpid(), 1, INT_MAX, &number, err);

@@ -129,12 +129,8 @@ static int submit(run *self, weir_error *err)
         .config = self->config,
         .attached = self->is_attached && weir_job_source_uses(&self->source, "print", true),
     };
-    int rc = weir_submit(self->client, &submission, self->job, err);
 
-    if (rc == WEIR_ETIMEOUT)
-        weir_error_wrap(err, rc, "job '%s' may have been accepted (see: weir describe %s)",
-                        self->source.job.graph->name, self->job);
-    return rc;
+    return weir_submit(self->client, &submission, self->job, err);
 }
 
 static int tell_detached(const run *self)

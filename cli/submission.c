@@ -1,31 +1,34 @@
 #include "cli/submission.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "base/piece.h"
 #include "cli/settings.h"
 #include "proto/codec.h"
 
 #include <stdio.h>
 
 static int upload_chunk(weir_client *client, const char *digest, const weir_buffer *content,
-                        uint64_t offset, uint64_t *ret_received, bool *ret_complete,
-                        weir_error *err)
+                        uint32_t *piece, uint64_t *offset, bool *ret_complete, weir_error *err)
 {
     Weir__Proto__UploadChunk body = WEIR__PROTO__UPLOAD_CHUNK__INIT;
     weir_envelope request = WEIR__PROTO__ENVELOPE__INIT, *reply;
-    size_t left = content->size - (size_t)offset;
+    size_t left = content->size - (size_t)*offset;
+    int64_t started_ms = weir_clock_monotonic_ms();
 
     body.artifact = (char *)(uintptr_t)digest;
-    body.offset = offset;
+    body.offset = *offset;
     body.total = content->size;
-    body.content.data = content->data + offset;
-    body.content.len = left < WEIR_UPLOAD_CHUNK ? left : WEIR_UPLOAD_CHUNK;
+    body.content.data = content->data + *offset;
+    body.content.len = left < *piece ? left : *piece;
     request.body_case = WEIR__PROTO__ENVELOPE__BODY_UPLOAD_CHUNK;
     request.upload_chunk = &body;
     int rc = weir_client_call(client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_UPLOAD_REPLY, &reply,
                               err);
     if (rc != 0)
         return rc;
-    *ret_received = reply->upload_reply->received;
+    *piece = weir_piece_next(*piece, weir_clock_monotonic_ms() - started_ms);
+    *offset = reply->upload_reply->received;
     *ret_complete = reply->upload_reply->complete;
     weir_proto_free(&reply->base);
     return 0;
@@ -36,16 +39,19 @@ static int upload(weir_client *client, const weir_submission *submission, weir_e
     const weir_buffer *content = &submission->artifact->content;
     const char *name = submission->artifact_name;
     uint64_t offset = 0;
+    uint32_t piece = WEIR_PIECE_FIRST;
     bool complete = false;
     /* Each answer says how much is there; one that never grows would go round for ever. */
-    size_t tries = 2 * (content->size / WEIR_UPLOAD_CHUNK + 1) + 8;
+    size_t tries = 2 * (content->size / WEIR_PIECE_MIN + 1) + 8;
 
     while (!complete && tries-- > 0) {
-        int rc = upload_chunk(client, submission->artifact->digest, content, offset, &offset,
+        int rc = upload_chunk(client, submission->artifact->digest, content, &piece, &offset,
                               &complete, err);
 
         if (rc != 0)
-            return weir_error_wrap(err, rc, "%s: upload", name);
+            return weir_error_wrap(err, rc, "%s: uploaded %llu of %zu bytes to %s", name,
+                                   (unsigned long long)offset, content->size,
+                                   weir_client_endpoint(client));
         if (!complete && offset >= content->size)
             offset = 0; /* somebody else's upload of the same failed */
     }
@@ -104,6 +110,9 @@ static int submit(weir_client *client, const weir_submission *submission, const 
     request.submit_job = &body;
     int rc =
         weir_client_call(client, &request, 0, WEIR__PROTO__ENVELOPE__BODY_SUBMIT_REPLY, NULL, err);
+    if (rc == WEIR_ETIMEOUT)
+        weir_error_wrap(err, rc, "job '%s' may have been accepted (see: weir describe %s)",
+                        body.name, id);
     weir_free(pairs);
     weir_free(body.configuration);
     return rc;

@@ -8,8 +8,6 @@
 #include "cli/client.h"
 #include "cli/job_build.h"
 
-#define WEIR_UPLOAD_CHUNK (1u << 20)
-
 typedef struct weir_submission {
     const weir_built_job *job;
     const weir_artifact *artifact;

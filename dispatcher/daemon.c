@@ -2,6 +2,7 @@
  * whoever can connect finds a dispatcher that knows its jobs. */
 #include "dispatcher/daemon.h"
 
+#include "actors/endpoint.h"
 #include "base/memory.h"
 #include "dispatcher/artifact_files.h"
 #include "dispatcher/artifact_memory.h"
@@ -50,12 +51,12 @@ static int open_stores(const weir_dispatcher_daemon_config *config, weir_records
     return rc;
 }
 
-static void read_config(const weir_config *config, weir_dispatcher_config *out)
+static void read_config(const weir_config *config, const char *host, weir_dispatcher_config *out)
 {
     weir_dispatcher_config_init(out);
     out->cluster = weir_config_string(config, "cluster.id");
     out->version = WEIR_VERSION;
-    out->host = weir_config_string(config, "dispatcher.rpc.address");
+    out->host = host;
     out->pid = (uint32_t)getpid();
     out->slot_timeout_ms = weir_config_duration_ms(config, "slot.request.timeout");
     out->heartbeat_timeout_ms = weir_config_duration_ms(config, "heartbeat.timeout");
@@ -74,11 +75,23 @@ static int run(weir_daemon *daemon, const weir_dispatcher_daemon_config *config,
     weir_error failure = WEIR_ERROR_INIT;
     weir_dispatcher_config dispatcher_config;
     void *dispatcher = NULL;
-    read_config(config->config, &dispatcher_config);
-    dispatcher_config.endpoint = weir_daemon_endpoint(daemon);
+    const char *host = NULL;
+    int rc = 0;
+    if (config->bind != NULL)
+        host = weir_config_string(config->config, "dispatcher.rpc.address");
+    else
+        rc = weir_endpoint_host(config->config, "dispatcher.rpc.address", "dispatcher.bind-host",
+                                &host, err);
+    if (rc != 0)
+        return rc;
+    char endpoint[300];
+    weir_daemon_advertise(config->config, "dispatcher.rpc.address", weir_daemon_endpoint(daemon),
+                          endpoint, sizeof endpoint);
+    read_config(config->config, host, &dispatcher_config);
+    dispatcher_config.endpoint = endpoint;
     dispatcher_config.log_path = config->log_path != NULL ? config->log_path : "";
     dispatcher_config.failure = &failure;
-    int rc = weir_dispatcher_new(&dispatcher_config, records, artifacts, &dispatcher, err);
+    rc = weir_dispatcher_new(&dispatcher_config, records, artifacts, &dispatcher, err);
     if (rc == 0)
         rc = weir_node_spawn(weir_daemon_node(daemon), WEIR_DISPATCHER_ACTOR,
                              &weir_dispatcher_class, dispatcher, err);
@@ -97,11 +110,9 @@ static int run(weir_daemon *daemon, const weir_dispatcher_daemon_config *config,
 int weir_dispatcher_run(const weir_dispatcher_daemon_config *config, weir_error *err)
 {
     char bind[300];
-    const char *host = weir_config_string(config->config, "dispatcher.bind-host");
     weir_daemon *daemon = NULL;
     weir_records *records = NULL;
     weir_artifact_store *artifacts = NULL;
-    snprintf(bind, sizeof bind, "tcp://%s", host);
     weir_daemon_config frame = {.config = config->config,
                                 .role = "dispatcher",
                                 .bind = config->bind != NULL ? config->bind : bind,
@@ -109,7 +120,9 @@ int weir_dispatcher_run(const weir_dispatcher_daemon_config *config, weir_error 
                                 .signals = config->signals};
     int rc = config->bind != NULL
                  ? 0
-                 : weir_daemon_check_bind(config->config, "dispatcher.bind-host", err);
+                 : weir_daemon_check_bind(config->config, "dispatcher.bind-host", false, err);
+    if (rc == 0 && config->bind == NULL)
+        rc = weir_endpoint_to_bind(config->config, "dispatcher.bind-host", bind, sizeof bind, err);
     if (rc == 0)
         rc = open_stores(config, &records, &artifacts, err);
     if (rc == 0)

@@ -1,6 +1,7 @@
 /* dispatcher/dispatcher.c -- the actor: who may ask what, and which file answers. */
 #include "dispatcher/dispatcher.h"
 
+#include "actors/rights.h"
 #include "base/memory.h"
 #include "dispatcher/parts.h"
 
@@ -45,33 +46,63 @@ void weir_answer_ack(weir_context *context, const weir_envelope *message)
         weir_context_reply_ack(context, &reply_to);
 }
 
+/* A disk or memory that fails is our own trouble: who looks after this process is told, too. */
 void weir_answer_error(weir_context *context, const weir_envelope *message, const weir_error *err)
 {
     weir_reply_to reply_to = weir_reply_to_of(message);
+    if (err->code == WEIR_EIO || err->code == WEIR_ENO_SPACE || err->code == WEIR_ENO_MEMORY)
+        weir_context_log(context, WEIR_LOG_ERROR, "a request of %s failed: %s",
+                         message->from_process, err->text);
     if (reply_to.correlation != 0)
         weir_context_reply_error(context, &reply_to, err->code, "%s", err->text);
 }
 
 /* ---- the records ---- */
 
-void weir_dispatcher_check_records(weir_dispatcher *self, weir_context *context, int code)
+void weir_dispatcher_give_up(weir_dispatcher *self, weir_context *context, const weir_error *err)
 {
-    if (code == 0 || code == WEIR_ENO_SPACE || code == WEIR_ETOO_LARGE || code == WEIR_ENO_MEMORY ||
-        self->broken)
+    if (self->broken)
         return;
     self->broken = true;
-    weir_context_log(
-        context, WEIR_LOG_ERROR,
-        "the record store failed (%s); the dispatcher stops, so that its next start finds "
-        "out what was kept",
-        weir_code_text(code));
+    weir_context_log(context, WEIR_LOG_ERROR, "%s; the dispatcher stops", err->text);
     if (self->config.failure != NULL)
-        weir_error_set(
-            self->config.failure, code,
-            "dispatcher: the record store failed (%s); see the log; start it again when the "
-            "disk is well",
-            weir_code_text(code));
+        weir_error_set(self->config.failure, err->code, "dispatcher: %s", err->text);
     weir_context_stop_node(context);
+}
+
+bool weir_dispatcher_check_records(weir_dispatcher *self, weir_context *context,
+                                   const weir_error *err)
+{
+    weir_error why;
+    if (err->code == WEIR_ENO_SPACE || err->code == WEIR_ETOO_LARGE || err->code == WEIR_ENO_MEMORY)
+        return true;
+    weir_error_set(&why, err->code,
+                   "the record store failed: %s; start the dispatcher again when the disk is well: "
+                   "it finds out then what was kept",
+                   err->text);
+    weir_dispatcher_give_up(self, context, &why);
+    return false;
+}
+
+void weir_dispatcher_complain(weir_dispatcher *self, weir_context *context, const char *format, ...)
+{
+    char text[900];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const weir_digest said = weir_digest_of(text, strlen(text));
+    for (size_t i = 0; i < WEIR_COMPLAINTS; i++) {
+        if (weir_digest_equal(&self->complaints[i], &said))
+            return;
+    }
+    self->complaints[self->next_complaint++ % WEIR_COMPLAINTS] = said;
+    weir_context_log(context, WEIR_LOG_ERROR, "%s", text);
+}
+
+void weir_dispatcher_is_well(weir_dispatcher *self)
+{
+    memset(self->complaints, 0, sizeof self->complaints);
 }
 
 void weir_dispatcher_retry_later(weir_dispatcher *self, weir_context *context)
@@ -82,37 +113,32 @@ void weir_dispatcher_retry_later(weir_dispatcher *self, weir_context *context)
 
 /* ---- messages ---- */
 
+/* Who may ask is the node's to say (actors/rights.h). */
 static const struct handler {
     Weir__Proto__Envelope__BodyCase body;
-    unsigned roles;
     void (*handle)(weir_dispatcher *self, weir_context *context, const weir_envelope *message);
 } handlers[] = {
-    {WEIR_BODY(SUBMIT_JOB), WEIR_ROLE_CLIENT, weir_jobs_on_submit},
-    {WEIR_BODY(UPLOAD_CHUNK), WEIR_ROLE_CLIENT, weir_artifacts_on_upload},
-    {WEIR_BODY(LIST_JOBS), WEIR_ROLE_CLIENT, weir_door_on_list},
-    {WEIR_BODY(DESCRIBE_JOB), WEIR_ROLE_CLIENT, weir_door_on_describe},
-    {WEIR_BODY(CANCEL_JOB), WEIR_ROLE_CLIENT, weir_jobs_on_cancel},
-    {WEIR_BODY(CLUSTER_STATUS), WEIR_ROLE_CLIENT, weir_door_on_status},
-    {WEIR_BODY(FETCH_ROWS), WEIR_ROLE_CLIENT, weir_door_on_rows},
-    {WEIR_BODY(FETCH_LOG), WEIR_ROLE_CLIENT, weir_logs_on_fetch},
-    {WEIR_BODY(STOP_CLUSTER), WEIR_ROLE_CLIENT, weir_members_on_stop},
-    {WEIR_BODY(REGISTER), WEIR_ROLE_JOBMANAGER | WEIR_ROLE_TASKMANAGER, weir_members_on_register},
-    {WEIR_BODY(JOB_REPORT), WEIR_ROLE_JOBMANAGER, weir_jobs_on_report},
-    {WEIR_BODY(REQUEST_SLOTS), WEIR_ROLE_JOBMANAGER, weir_slots_on_request},
-    {WEIR_BODY(FREE_SLOTS), WEIR_ROLE_JOBMANAGER, weir_slots_on_free},
-    {WEIR_BODY(FETCH_ARTIFACT), WEIR_ROLE_JOBMANAGER | WEIR_ROLE_TASKMANAGER,
-     weir_artifacts_on_fetch},
+    {WEIR_BODY(SUBMIT_JOB), weir_jobs_on_submit},
+    {WEIR_BODY(UPLOAD_CHUNK), weir_artifacts_on_upload},
+    {WEIR_BODY(LIST_JOBS), weir_door_on_list},
+    {WEIR_BODY(DESCRIBE_JOB), weir_door_on_describe},
+    {WEIR_BODY(CANCEL_JOB), weir_jobs_on_cancel},
+    {WEIR_BODY(CLUSTER_STATUS), weir_door_on_status},
+    {WEIR_BODY(FETCH_ROWS), weir_door_on_rows},
+    {WEIR_BODY(FETCH_LOG), weir_logs_on_fetch},
+    {WEIR_BODY(STOP_CLUSTER), weir_members_on_stop},
+    {WEIR_BODY(REGISTER), weir_members_on_register},
+    {WEIR_BODY(JOB_REPORT), weir_jobs_on_report},
+    {WEIR_BODY(REQUEST_SLOTS), weir_slots_on_request},
+    {WEIR_BODY(FREE_SLOTS), weir_slots_on_free},
+    {WEIR_BODY(FETCH_ARTIFACT), weir_artifacts_on_fetch},
 };
 
-static void refuse(weir_dispatcher *self, weir_context *context, const weir_envelope *message)
+static void refuse(weir_context *context, const weir_envelope *message)
 {
-    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
-        &weir__proto__envelope__descriptor, message->body_case);
-    const weir_peer *peer = weir_map_get(self->peers, message->from_process);
     weir_error err = WEIR_ERROR_INIT;
-    weir_error_set(&err, WEIR_EREFUSED,
-                   "dispatcher: '%s' may not be asked by a process that is '%s'",
-                   field == NULL ? "nothing" : field->name, peer == NULL ? "unknown" : peer->name);
+    weir_error_set(&err, WEIR_EREFUSED, "a dispatcher does not answer %s",
+                   weir_envelope_kind(message->body_case));
     weir_answer_error(context, message, &err);
 }
 
@@ -127,15 +153,14 @@ static void trim(weir_dispatcher *self, weir_context *context)
 static void receive(void *actor, weir_context *context, const weir_envelope *message)
 {
     weir_dispatcher *self = actor;
-    unsigned role = weir_members_role(self, message->from_process);
     for (size_t i = 0; i < WEIR_COUNT(handlers); i++) {
-        if (handlers[i].body != message->body_case || (handlers[i].roles & role) == 0)
+        if (handlers[i].body != message->body_case)
             continue;
         handlers[i].handle(self, context, message);
         trim(self, context);
         return;
     }
-    refuse(self, context, message);
+    refuse(context, message);
 }
 
 static void peer(void *actor, weir_context *context, enum weir_peer_event event,
@@ -171,7 +196,7 @@ static void orphan_the_missing(weir_dispatcher *self, weir_context *context)
     for (size_t i = 0; (job = weir_job_book_next(self->book, &i)) != NULL;) {
         char gone[WEIR_PROCESS_NAME_MAX];
         if (job->stage != WEIR_STAGE_STARTED || job->orphaned ||
-            weir_members_role(self, job->jobmanager) != WEIR_ROLE_NONE)
+            weir_members_role(self, job->jobmanager) != 0)
             continue;
         memcpy(gone, job->jobmanager, sizeof gone);
         weir_jobs_orphan(self, gone, "it did not come back after the dispatcher's restart");
@@ -184,6 +209,7 @@ static void restart_unsent(weir_dispatcher *self, weir_context *context)
 {
     weir_jobs_fail_orphans(self, context);
     weir_jobs_hand_out(self, context);
+    weir_slots_release_again(self, context);
 }
 
 static void timer(void *actor, weir_context *context, uint64_t number)

@@ -92,6 +92,17 @@ static int check_same(const weir_job *job, const Weir__Proto__SubmitJob *of, wei
     return 0;
 }
 
+/* When the records failed, the log has said it. */
+static void answer_failure(weir_dispatcher *self, weir_context *context,
+                           const weir_envelope *message, const weir_error *err)
+{
+    weir_reply_to reply_to = weir_reply_to_of(message);
+    if (!self->broken)
+        weir_answer_error(context, message, err);
+    else if (reply_to.correlation != 0)
+        weir_context_reply_error(context, &reply_to, err->code, "%s", err->text);
+}
+
 void weir_jobs_on_submit(weir_dispatcher *self, weir_context *context, const weir_envelope *message)
 {
     const Weir__Proto__SubmitJob *of = message->submit_job;
@@ -106,20 +117,17 @@ void weir_jobs_on_submit(weir_dispatcher *self, weir_context *context, const wei
         rc = check_submission(self, of, &err);
         if (rc == 0) {
             rc = weir_job_book_accept(self->book, of, weir_context_wall_ms(context), &job, &err);
-            if (rc != 0)
-                weir_dispatcher_check_records(self, context, rc);
-            else
+            if (rc != 0 && !weir_dispatcher_check_records(self, context, &err))
+                weir_error_wrap(&err, rc,
+                                "whether the job was accepted shows when the dispatcher is back; "
+                                "submit it again with the same id");
+            if (rc == 0)
                 weir_context_log(context, WEIR_LOG_INFO, "accepted job %s '%s'", job->id,
                                  weir_job_name(job));
         }
     }
     if (rc != 0) {
-        if (self->broken)
-            weir_error_wrap(
-                &err, rc,
-                "whether the job was accepted shows when the dispatcher is back; submit it "
-                "again with the same id");
-        weir_answer_error(context, message, &err);
+        answer_failure(self, context, message, &err);
         return;
     }
     reply_submitted(context, message, job);
@@ -144,7 +152,20 @@ static void fail_now_or_later(weir_dispatcher *self, weir_context *context, weir
     weir_error err = WEIR_ERROR_INIT;
     if (weir_jobs_end(self, context, job, WEIR_JOB_FAILED, text, &err) == 0)
         return;
+    if (!self->broken)
+        weir_dispatcher_complain(self, context, "job %s '%s' cannot be marked FAILED yet: %s",
+                                 job->id, weir_job_name(job), err.text);
     mark_orphaned(job, weir_strdup(text));
+    weir_dispatcher_retry_later(self, context);
+}
+
+/* Memory or the disk had no room: the job waits, which is no failure of it. */
+static void start_later(weir_dispatcher *self, weir_context *context, weir_job *job,
+                        const weir_error *why)
+{
+    weir_dispatcher_complain(self, context, "job %s '%s' cannot be started yet: %s", job->id,
+                             weir_job_name(job), why->text);
+    job->start_unsent = true;
     weir_dispatcher_retry_later(self, context);
 }
 
@@ -165,7 +186,10 @@ static void on_started(void *actor, weir_context *context, void *data, const wei
             send_start(self, context, job);
         return;
     }
-    fail_now_or_later(self, context, job, error->text);
+    if (error->code == WEIR_ENO_MEMORY)
+        start_later(self, context, job, error);
+    else
+        fail_now_or_later(self, context, job, error->text);
 }
 
 static void send_start(weir_dispatcher *self, weir_context *context, weir_job *job)
@@ -175,13 +199,14 @@ static void send_start(weir_dispatcher *self, weir_context *context, weir_job *j
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
     weir_error err = WEIR_ERROR_INIT;
     int rc = weir_job_book_submission(self->book, job, &submission, &err);
-    job->start_unsent = rc == WEIR_ENO_MEMORY;
-    if (rc == WEIR_ENO_MEMORY) {
-        weir_dispatcher_retry_later(self, context);
+    job->start_unsent = false;
+    if (rc == WEIR_ENOT_FOUND || rc == WEIR_EVERSION) {
+        fail_now_or_later(self, context, job, err.text);
         return;
     }
     if (rc != 0) {
-        fail_now_or_later(self, context, job, err.text);
+        if (weir_dispatcher_check_records(self, context, &err))
+            start_later(self, context, job, &err);
         return;
     }
     body.job = job->id;
@@ -238,12 +263,13 @@ void weir_jobs_hand_out(weir_dispatcher *self, weir_context *context)
             continue;
         int rc = weir_job_book_start(self->book, job, jobmanager->process, &err);
         if (rc != 0) {
-            weir_context_log(context, WEIR_LOG_ERROR, "job %s '%s' cannot be handed out yet: %s",
-                             job->id, weir_job_name(job), err.text);
-            weir_dispatcher_check_records(self, context, rc);
+            if (weir_dispatcher_check_records(self, context, &err))
+                weir_dispatcher_complain(self, context, "job %s '%s' cannot be handed out yet: %s",
+                                         job->id, weir_job_name(job), err.text);
             weir_dispatcher_retry_later(self, context);
             return;
         }
+        weir_dispatcher_is_well(self);
         weir_context_log(context, WEIR_LOG_INFO, "job %s '%s' goes to JobManager %s", job->id,
                          weir_job_name(job), job->jobmanager);
         send_start(self, context, job);
@@ -255,6 +281,7 @@ void weir_jobs_hand_out(weir_dispatcher *self, weir_context *context)
 static void after_end(weir_dispatcher *self, weir_context *context, weir_job *job)
 {
     weir_error why = WEIR_ERROR_INIT;
+    weir_dispatcher_is_well(self);
     if (job->start_request != 0)
         weir_context_forget(context, job->start_request);
     job->start_request = 0;
@@ -307,7 +334,7 @@ int weir_jobs_end(weir_dispatcher *self, weir_context *context, weir_job *job, u
     weir_job_end end = {.job = job, .detail = &of.detail};
     int rc = weir_job_book_end(self->book, &end, 1, wall_ms, err);
     if (rc != 0) {
-        weir_dispatcher_check_records(self, context, rc);
+        (void)weir_dispatcher_check_records(self, context, err);
         return rc;
     }
     after_end(self, context, job);
@@ -368,9 +395,9 @@ void weir_jobs_fail_orphans(weir_dispatcher *self, weir_context *context)
         rc = fail_together(self, context, jobs, count, &err);
     weir_free(jobs);
     if (rc != 0) {
-        weir_context_log(context, WEIR_LOG_ERROR, "lost jobs cannot be marked FAILED yet: %s",
-                         err.text);
-        weir_dispatcher_check_records(self, context, rc);
+        if (weir_dispatcher_check_records(self, context, &err))
+            weir_dispatcher_complain(self, context, "lost jobs cannot be marked FAILED yet: %s",
+                                     err.text);
         weir_dispatcher_retry_later(self, context);
     }
 }
@@ -410,9 +437,10 @@ static int report_end(weir_dispatcher *self, weir_context *context, weir_job *jo
     weir_job_end end = {.job = job, .detail = &ended};
     int rc = weir_job_book_end(self->book, &end, 1, wall_ms, err);
     if (rc != 0) {
-        weir_context_log(context, WEIR_LOG_ERROR, "the end of job %s '%s' cannot be stored: %s",
-                         job->id, weir_job_name(job), err->text);
-        weir_dispatcher_check_records(self, context, rc);
+        if (weir_dispatcher_check_records(self, context, err))
+            weir_dispatcher_complain(self, context,
+                                     "the end of job %s '%s' cannot be stored yet: %s", job->id,
+                                     weir_job_name(job), err->text);
         return rc;
     }
     after_end(self, context, job);
@@ -456,7 +484,7 @@ void weir_jobs_on_report(weir_dispatcher *self, weir_context *context, const wei
     if (rc < 0 && news && is_ended_state(status) && !self->broken)
         hold_report(self, context, message, job);
     else if (rc < 0)
-        weir_answer_error(context, message, &err);
+        answer_failure(self, context, message, &err);
     else
         weir_answer_ack(context, message);
 }
@@ -575,17 +603,12 @@ void weir_jobs_reconcile(weir_dispatcher *self, weir_context *context,
             fence(self, context, process, job);
     }
     for (size_t i = 0; (job = weir_job_book_next(self->book, &i)) != NULL;) {
-        if (job->stage != WEIR_STAGE_STARTED || job->orphaned)
-            continue;
-        if (strcmp(job->jobmanager, process) == 0) {
-            /* The order to start it may have died with an earlier dispatcher. */
-            if (!lists(registration, job->id) && job->start_request == 0)
-                send_start(self, context, job);
-        } else if (weir_members_role(self, job->jobmanager) == WEIR_ROLE_NONE) {
-            char gone[WEIR_PROCESS_NAME_MAX];
-            memcpy(gone, job->jobmanager, sizeof gone);
-            weir_jobs_orphan(self, gone, "another one took its place");
-        }
+        /* The order to start it may have died with an earlier dispatcher. Jobs of a JobManager that
+         * is not here are not judged by this one: after our start it may only come later. */
+        if (job->stage == WEIR_STAGE_STARTED && !job->orphaned &&
+            strcmp(job->jobmanager, process) == 0 && !lists(registration, job->id) &&
+            job->start_request == 0)
+            send_start(self, context, job);
     }
     weir_jobs_fail_orphans(self, context);
 }
@@ -648,7 +671,7 @@ void weir_jobs_on_cancel(weir_dispatcher *self, weir_context *context, const wei
         weir_jobs_forward_cancel(self, context, job, &reply_to);
     }
     if (rc != 0)
-        weir_answer_error(context, message, &err);
+        answer_failure(self, context, message, &err);
 }
 
 /* ---- history ---- */
@@ -699,9 +722,9 @@ void weir_jobs_sweep(weir_dispatcher *self, weir_context *context)
         return;
     int rc = weir_job_book_drop(self->book, drop, count, &err);
     if (rc != 0) {
-        weir_context_log(context, WEIR_LOG_ERROR, "ended jobs cannot be forgotten yet: %s",
-                         err.text);
-        weir_dispatcher_check_records(self, context, rc);
+        if (weir_dispatcher_check_records(self, context, &err))
+            weir_dispatcher_complain(self, context, "ended jobs cannot be forgotten yet: %s",
+                                     err.text);
         return;
     }
     for (size_t i = 0; i < count; i++)

@@ -8,35 +8,10 @@
 
 enum { SLOTS_MAX = 65536 };
 
-static const struct {
-    const char *name;
-    enum weir_role role;
-} roles[] = {{"client", WEIR_ROLE_CLIENT},
-             {"jobmanager", WEIR_ROLE_JOBMANAGER},
-             {"taskmanager", WEIR_ROLE_TASKMANAGER}};
-
-static enum weir_role role_of(const char *name)
-{
-    for (size_t i = 0; i < WEIR_COUNT(roles); i++) {
-        if (strcmp(roles[i].name, name) == 0)
-            return roles[i].role;
-    }
-    return WEIR_ROLE_NONE;
-}
-
-static const char *role_name(enum weir_role role)
-{
-    for (size_t i = 0; i < WEIR_COUNT(roles); i++) {
-        if (roles[i].role == role)
-            return roles[i].name;
-    }
-    return "process";
-}
-
-enum weir_role weir_members_role(const weir_dispatcher *self, const char *process)
+weir_roles weir_members_role(const weir_dispatcher *self, const char *process)
 {
     const weir_peer *peer = weir_map_get(self->peers, process);
-    return peer == NULL ? WEIR_ROLE_NONE : peer->role;
+    return peer == NULL ? 0 : peer->role;
 }
 
 weir_member *weir_members_get(const weir_dispatcher *self, const char *process)
@@ -44,7 +19,7 @@ weir_member *weir_members_get(const weir_dispatcher *self, const char *process)
     return weir_map_get(self->members, process);
 }
 
-weir_member *weir_members_next(const weir_dispatcher *self, enum weir_role role, size_t *cursor)
+weir_member *weir_members_next(const weir_dispatcher *self, weir_roles role, size_t *cursor)
 {
     const char *process;
     void *member;
@@ -55,7 +30,7 @@ weir_member *weir_members_next(const weir_dispatcher *self, enum weir_role role,
     return NULL;
 }
 
-weir_member *weir_members_first(const weir_dispatcher *self, enum weir_role role)
+weir_member *weir_members_first(const weir_dispatcher *self, weir_roles role)
 {
     size_t cursor = 0;
     return weir_members_next(self, role, &cursor);
@@ -71,13 +46,15 @@ void weir_member_free(void *value)
 
 /* ---- peers ---- */
 
-static void lose(weir_dispatcher *self, weir_context *context, const char *process,
-                 enum weir_role role, const char *why)
+static void lose(weir_dispatcher *self, weir_context *context, const char *process, weir_roles role,
+                 const char *why)
 {
+    char name[WEIR_ROLES_TEXT_MAX];
     const weir_member *member = weir_members_get(self, process);
     if (member != NULL) {
         weir_context_log(context, self->stopping ? WEIR_LOG_INFO : WEIR_LOG_WARN,
-                         "lost the %s %s at %s: %s", role_name(role), process, member->host, why);
+                         "lost the %s %s at %s: %s", weir_roles_format(role, name), process,
+                         member->host, why);
         weir_map_remove(self->members, process);
     }
     if (role == WEIR_ROLE_TASKMANAGER) {
@@ -95,15 +72,19 @@ void weir_members_on_peer(weir_dispatcher *self, weir_context *context, enum wei
     if (event == WEIR_PEER_UP) {
         weir_peer *peer = weir_calloc(1, sizeof *peer);
         if (peer == NULL || weir_map_put(self->peers, info->process, peer) != 0) {
-            weir_free(peer); /* its requests are refused until it comes again */
+            weir_error err = WEIR_ERROR_INIT;
+            weir_free(peer);
+            /* It says only once that it is here: it could never register. */
+            weir_error_set(&err, WEIR_ENO_MEMORY, "out of memory for the connection of %s",
+                           info->process);
+            weir_dispatcher_give_up(self, context, &err);
             return;
         }
-        peer->role = role_of(info->role);
-        snprintf(peer->name, sizeof peer->name, "%s", info->role);
+        peer->role = weir_role_parse(info->role);
         return;
     }
     const char *why = info->text != NULL && info->text[0] != '\0' ? info->text : "no heartbeat";
-    enum weir_role role = weir_members_role(self, info->process);
+    weir_roles role = weir_members_role(self, info->process);
     weir_map_remove(self->peers, info->process);
     lose(self, context, info->process, role, why);
     weir_members_check_stop(self, context, false);
@@ -117,7 +98,7 @@ static int check_registration(const weir_dispatcher *self, const weir_envelope *
     const Weir__Proto__Register *of = message->register_;
     weir_id id;
     if (strcmp(of->process, message->from_process) != 0 ||
-        role_of(of->role) != weir_members_role(self, of->process))
+        weir_role_parse(of->role) != weir_members_role(self, of->process))
         return weir_error_set(
             err, WEIR_EREFUSED,
             "registration: '%.64s' as '%.16s' does not fit the connection, which is "
@@ -127,7 +108,7 @@ static int check_registration(const weir_dispatcher *self, const weir_envelope *
         strlen(of->endpoint) > 255 || of->slots > SLOTS_MAX)
         return weir_error_set(err, WEIR_ETOO_LARGE, "registration of '%.64s': over the limits",
                               of->process);
-    bool agent = role_of(of->role) == WEIR_ROLE_TASKMANAGER;
+    bool agent = weir_role_parse(of->role) == WEIR_ROLE_TASKMANAGER;
     if (of->n_job_slots != (agent ? of->n_jobs : 0) || (agent && of->slots == 0))
         return weir_error_set(err, WEIR_EINVALID,
                               "registration of '%s': its slots do not fit its jobs", of->process);
@@ -151,7 +132,7 @@ static int put_member(weir_dispatcher *self, weir_context *context, const Weir__
     if (member == NULL)
         return weir_error_set(err, WEIR_ENO_MEMORY, "registration of '%s': out of memory",
                               of->process);
-    member->role = role_of(of->role);
+    member->role = weir_role_parse(of->role);
     snprintf(member->process, sizeof member->process, "%s", of->process);
     member->host = weir_strdup(of->host);
     member->endpoint = weir_strdup(of->endpoint);
@@ -186,7 +167,7 @@ void weir_members_on_register(weir_dispatcher *self, weir_context *context,
                             of->process);
     if (rc == 0)
         rc = put_member(self, context, of, &err);
-    if (rc == 0 && role_of(of->role) == WEIR_ROLE_TASKMANAGER) {
+    if (rc == 0 && weir_role_parse(of->role) == WEIR_ROLE_TASKMANAGER) {
         rc = weir_slots_register(self, context, of, &err);
         if (rc != 0)
             weir_map_remove(self->members, of->process);
@@ -200,7 +181,7 @@ void weir_members_on_register(weir_dispatcher *self, weir_context *context,
     reply.body_case = WEIR_BODY(REGISTER_REPLY);
     reply.register_reply = &body;
     weir_answer(context, message, &reply);
-    if (role_of(of->role) == WEIR_ROLE_TASKMANAGER) {
+    if (weir_role_parse(of->role) == WEIR_ROLE_TASKMANAGER) {
         weir_slots_serve(self, context);
     } else {
         weir_jobs_reconcile(self, context, of);

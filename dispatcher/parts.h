@@ -15,20 +15,12 @@
 
 #define WEIR_BODY(name) WEIR__PROTO__ENVELOPE__BODY_##name
 
-enum weir_role { /* bits */
-                 WEIR_ROLE_NONE = 0,
-                 WEIR_ROLE_CLIENT = 1,
-                 WEIR_ROLE_JOBMANAGER = 2,
-                 WEIR_ROLE_TASKMANAGER = 4
-};
-
 typedef struct weir_peer { /* a process that did a handshake */
-    enum weir_role role;
-    char name[16];
+    weir_roles role;
 } weir_peer;
 
 typedef struct weir_member { /* a process that registered */
-    enum weir_role role;
+    weir_roles role;
     char process[WEIR_PROCESS_NAME_MAX];
     char *host, *endpoint;
     uint32_t pid, slots;
@@ -91,6 +83,8 @@ typedef struct weir_unknown_job {
     char process[WEIR_PROCESS_NAME_MAX];
 } weir_unknown_job;
 
+#define WEIR_COMPLAINTS 4
+
 typedef struct weir_dispatcher {
     weir_dispatcher_config config; /* texts owned */
     weir_records *records;
@@ -107,20 +101,31 @@ typedef struct weir_dispatcher {
     weir_log_answer *log_answers;
     weir_unknown_job *unknown_jobs;
     int64_t started_ms, started_wall_ms;
+    uint32_t last_order; /* of an AllocateSlots, within this incarnation */
     uint64_t sweep_timer, retry_timer, slots_timer, orphans_timer, unknown_timer, stop_timer;
-    bool serving;  /* inside weir_slots_serve */
-    bool stopping; /* StopCluster came */
-    bool broken;   /* the records cannot be trusted: the node stops */
+    bool serving;                            /* inside weir_slots_serve */
+    bool stopping;                           /* StopCluster came */
+    weir_digest complaints[WEIR_COMPLAINTS]; /* what the log has said of what is tried again */
+    size_t next_complaint;
+    bool broken; /* the records cannot be trusted, or what is in memory: the node stops */
     weir_reply_to stop_reply;
 } weir_dispatcher;
 
 /* ---- dispatcher.c: answers ---- */
 void weir_answer(weir_context *context, const weir_envelope *message, weir_envelope *reply);
 void weir_answer_ack(weir_context *context, const weir_envelope *message);
+/* The log says it, too, when the disk or memory failed. */
 void weir_answer_error(weir_context *context, const weir_envelope *message, const weir_error *err);
-/* After a failed commit: notes whether the records can still be trusted, and stops the node if not.
- */
-void weir_dispatcher_check_records(weir_dispatcher *self, weir_context *context, int code);
+/* After a failure of the records: whether they can still be trusted. If not, the node stops, which
+ * the log says; if so, the failure is the caller's to tell. */
+bool weir_dispatcher_check_records(weir_dispatcher *self, weir_context *context,
+                                   const weir_error *err);
+/* The node stops, for the reason that the log and the process's end tell. */
+void weir_dispatcher_give_up(weir_dispatcher *self, weir_context *context, const weir_error *err);
+/* Logs what failed and is tried again: once, until something like it has succeeded. */
+void weir_dispatcher_complain(weir_dispatcher *self, weir_context *context, const char *format, ...)
+    WEIR_PRINTF(3, 4);
+void weir_dispatcher_is_well(weir_dispatcher *self); /* the records took something */
 /* In a second, what could not be committed is tried again. */
 void weir_dispatcher_retry_later(weir_dispatcher *self, weir_context *context);
 
@@ -155,10 +160,10 @@ void weir_members_on_peer(weir_dispatcher *self, weir_context *context, enum wei
                           const weir_peer_info *peer);
 void weir_members_on_register(weir_dispatcher *self, weir_context *context,
                               const weir_envelope *message);
-enum weir_role weir_members_role(const weir_dispatcher *self, const char *process);
+weir_roles weir_members_role(const weir_dispatcher *self, const char *process);
 weir_member *weir_members_get(const weir_dispatcher *self, const char *process);
-weir_member *weir_members_next(const weir_dispatcher *self, enum weir_role role, size_t *cursor);
-weir_member *weir_members_first(const weir_dispatcher *self, enum weir_role role);
+weir_member *weir_members_next(const weir_dispatcher *self, weir_roles role, size_t *cursor);
+weir_member *weir_members_first(const weir_dispatcher *self, weir_roles role);
 void weir_members_on_stop(weir_dispatcher *self, weir_context *context,
                           const weir_envelope *message);
 void weir_members_check_stop(weir_dispatcher *self, weir_context *context, bool timed_out);
@@ -170,6 +175,8 @@ void weir_slots_on_request(weir_dispatcher *self, weir_context *context,
 void weir_slots_on_free(weir_dispatcher *self, weir_context *context, const weir_envelope *message);
 void weir_slots_release(weir_dispatcher *self, weir_context *context, const char *job,
                         const weir_error *why); /* all of a job's, and its request */
+/* What could not be told to an agent for want of memory. */
+void weir_slots_release_again(weir_dispatcher *self, weir_context *context);
 /* 0, or the registration is refused. */
 int weir_slots_register(weir_dispatcher *self, weir_context *context,
                         const Weir__Proto__Register *registration, weir_error *err) WEIR_MUST_CHECK;

@@ -23,6 +23,7 @@ typedef struct weir_slot_hold {
     uint32_t count;
     enum weir_hold_state state;
     uint64_t request; /* the owner's note: outstanding request about it */
+    uint64_t order;   /* the owner's note: of its AllocateSlots; 0: taken over */
 } weir_slot_hold;
 
 struct weir_slot_member {

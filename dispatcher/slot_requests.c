@@ -34,6 +34,10 @@ static void on_freed(void *actor, weir_context *context, void *data, const weir_
         send_free(self, context, hold); /* until it confirms, or is gone */
         return;
     }
+    if (error != NULL && error->code == WEIR_ENO_MEMORY) {
+        weir_dispatcher_retry_later(self, context); /* nothing was sent, or nothing was done */
+        return;
+    }
     if (error != NULL)
         weir_context_log(context, WEIR_LOG_WARN, "%s: slots of job %s were not given back: %s",
                          hold->member->process, hold->job, error->text);
@@ -51,6 +55,17 @@ static void send_free(weir_dispatcher *self, weir_context *context, weir_slot_ho
     ask.free_slots = &body;
     hold->request = weir_context_request(context, (weir_address){hold->member->process, "agent"},
                                          &ask, self->config.ask_timeout_ms, on_freed, hold);
+}
+
+void weir_slots_release_again(weir_dispatcher *self, weir_context *context)
+{
+    for (weir_slot_member *member = weir_slot_pool_members(self->pool); member != NULL;
+         member = member->next) {
+        for (weir_slot_hold *hold = member->holds; hold != NULL; hold = hold->next) {
+            if (hold->state == WEIR_HOLD_RELEASING && hold->request == 0)
+                send_free(self, context, hold);
+        }
+    }
 }
 
 static void release(weir_dispatcher *self, weir_context *context, weir_slot_hold *hold)
@@ -219,6 +234,11 @@ static void on_allocated(void *actor, weir_context *context, void *data, const w
     weir_slots_serve(self, context);
 }
 
+static uint64_t next_order(weir_dispatcher *self)
+{
+    return weir_job_book_epoch(self->book) << 32 | ++self->last_order;
+}
+
 static void ask_agents(weir_dispatcher *self, weir_context *context, weir_slot_request *request)
 {
     char master[WEIR_ACTOR_NAME_MAX];
@@ -237,6 +257,7 @@ static void ask_agents(weir_dispatcher *self, weir_context *context, weir_slot_r
         body.count = hold->count;
         body.jobmanager = jobmanager->endpoint;
         body.master = master;
+        body.order = hold->order = next_order(self);
         ask.epoch = weir_job_book_epoch(self->book);
         ask.body_case = WEIR_BODY(ALLOCATE_SLOTS);
         ask.allocate_slots = &body;
@@ -390,7 +411,9 @@ void weir_slots_on_request(weir_dispatcher *self, weir_context *context,
                             weir_job_name(job), of->count);
     weir_slot_request *earlier = rc == 0 ? find_request(self, of->job) : NULL;
     if (earlier != NULL &&
-        earlier->count == of->count) { /* asked again: the last one is answered */
+        earlier->count == of->count) { /* the last one waits in the first one's place */
+        weir_context_reply_error(context, &earlier->reply_to, WEIR_ECANCELLED,
+                                 "job '%s' has asked again", weir_job_name(job));
         earlier->reply_to = weir_reply_to_of(message);
         return;
     }
@@ -468,7 +491,8 @@ static bool lists(const Weir__Proto__Register *registration, const char *job, ui
     return false;
 }
 
-/* The agent's word counts for what is settled; what is under way is settled by its answer. */
+/* The agent's word counts for what is settled; what is under way is settled by its answer. A word
+ * that was said before an order came, and is heard after it was carried out, says nothing of it. */
 int weir_slots_register(weir_dispatcher *self, weir_context *context,
                         const Weir__Proto__Register *registration, weir_error *err)
 {
@@ -479,7 +503,8 @@ int weir_slots_register(weir_dispatcher *self, weir_context *context,
         return weir_error_set(err, WEIR_ENO_MEMORY, "dispatcher: out of memory");
     for (weir_slot_hold *hold = member->holds, *next; hold != NULL; hold = next) {
         next = hold->next;
-        if (hold->state == WEIR_HOLD_HELD && !lists(registration, hold->job, &hold->count))
+        if (hold->state == WEIR_HOLD_HELD && hold->order <= registration->order &&
+            !lists(registration, hold->job, &hold->count))
             weir_slot_member_drop(member, hold);
     }
     for (size_t i = 0; rc == 0 && i < registration->n_jobs; i++) {

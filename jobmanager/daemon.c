@@ -1,5 +1,6 @@
 #include "jobmanager/daemon.h"
 
+#include "actors/endpoint.h"
 #include "jobmanager/manager.h"
 
 #include <stdio.h>
@@ -8,19 +9,28 @@
 static int run(weir_daemon *daemon, const weir_jobmanager_daemon_config *config, weir_error *err)
 {
     void *manager = NULL;
-    char endpoint[300];
+    const char *host = NULL;
+    char endpoint[300], dispatcher[WEIR_ENDPOINT_MAX];
+    int rc = weir_daemon_find_dispatcher(daemon, config->dispatcher, dispatcher, err);
 
+    if (rc == 0 && config->bind)
+        host = weir_config_string(config->config, "jobmanager.rpc.address");
+    else if (rc == 0)
+        rc = weir_endpoint_host(config->config, "jobmanager.rpc.address", "jobmanager.bind-host",
+                                &host, err);
+    if (rc < 0)
+        return rc;
     weir_daemon_advertise(config->config, "jobmanager.rpc.address", weir_daemon_endpoint(daemon),
                           endpoint, sizeof endpoint);
     weir_manager_config manager_config = {
         .config = config->config,
-        .dispatcher = config->dispatcher,
+        .dispatcher = dispatcher,
         .endpoint = endpoint,
-        .host = weir_config_string(config->config, "jobmanager.rpc.address"),
+        .host = host,
         .pid = (uint32_t)getpid(),
         .log_path = config->log_path ? config->log_path : "",
     };
-    int rc = weir_manager_new(&manager_config, &manager, err);
+    rc = weir_manager_new(&manager_config, &manager, err);
     if (rc == 0)
         rc = weir_node_spawn(weir_daemon_node(daemon), WEIR_MANAGER_ACTOR, &weir_manager_class,
                              manager, err);
@@ -37,8 +47,6 @@ int weir_jobmanager_run(const weir_jobmanager_daemon_config *config, weir_error 
     char bind[300];
     weir_daemon *daemon = NULL;
 
-    snprintf(bind, sizeof bind, "tcp://%s",
-             weir_config_string(config->config, "jobmanager.bind-host"));
     weir_daemon_config frame = {
         .config = config->config,
         .role = "jobmanager",
@@ -46,7 +54,11 @@ int weir_jobmanager_run(const weir_jobmanager_daemon_config *config, weir_error 
         .port_key = config->bind ? NULL : "jobmanager.rpc.port",
         .signals = config->signals,
     };
-    int rc = config->bind ? 0 : weir_daemon_check_bind(config->config, "jobmanager.bind-host", err);
+    int rc = config->bind
+                 ? 0
+                 : weir_daemon_check_bind(config->config, "jobmanager.bind-host", false, err);
+    if (rc == 0 && !config->bind)
+        rc = weir_endpoint_to_bind(config->config, "jobmanager.bind-host", bind, sizeof bind, err);
     if (rc == 0)
         rc = weir_daemon_new(&frame, &daemon, err);
     if (rc == 0)

@@ -58,6 +58,7 @@ static void on_slots(void *actor, weir_context *context, void *data, const weir_
     for (size_t i = 0; self->runners && i < slots->n_grants; i++) {
         runner *of = &self->runners[self->nrunners++];
         snprintf(of->taskmanager, sizeof of->taskmanager, "%s", slots->grants[i]->taskmanager);
+        snprintf(of->host, sizeof of->host, "%s", slots->grants[i]->host);
         of->count = slots->grants[i]->count;
         of->state = RUNNER_GRANTED;
         granted += of->count;
@@ -113,6 +114,11 @@ static void reply_to_offer(job_master *self, weir_context *context, const weir_r
         offer.artifact = self->artifact;
         offer.count = of->count;
         offer.epoch = self->epoch;
+        if (self->has_key) {
+            offer.job_key_public.data = self->key.shown.bytes;
+            offer.job_key_secret.data = self->key.secret;
+            offer.job_key_public.len = offer.job_key_secret.len = WEIR_KEY_SIZE;
+        }
         offer.configuration = pointers;
         while (offer.n_configuration < WEIR_COUNT(values) &&
                weir_config_next(self->config, &cursor, &key, &value)) {
@@ -139,9 +145,10 @@ void weir__job_on_offer(job_master *self, weir_context *context, const weir_enve
                                  "job '%s' has no slots yet; offer again", self->name);
         return;
     }
+    /* Whose slots they are is the connection's to say, not the message's. */
     runner *of = weir__job_is_ended(self) || self->execution->status != WEIR_JOB_CREATED
                      ? NULL
-                     : runner_of_taskmanager(self, message->offer_slots->taskmanager);
+                     : runner_of_taskmanager(self, message->from_process);
     if (of && of->state == RUNNER_GRANTED)
         of->state = RUNNER_STARTING;
     else if (of && of->state == RUNNER_GONE)
@@ -174,6 +181,32 @@ static void start_tasks(job_master *self, weir_context *context)
         weir_context_request(context, (weir_address){self->runners[i].process, "runner"}, &ask,
                              ask_timeout(self), on_started, NULL);
     }
+}
+
+const char *weir__job_awaited(const job_master *self, char *out, size_t size)
+{
+    static const char *const what[] = {
+        [RUNNER_GRANTED] = "it has not come to this JobManager; see jobmanager.rpc.address, and "
+                           "whether its port is open",
+        [RUNNER_STARTING] = "its task runner is not ready, or still fetches the job's code",
+        [RUNNER_READY] = "its tasks are not open yet",
+        [RUNNER_DEPLOYED] = NULL,
+        [RUNNER_GONE] = NULL,
+    };
+
+    const runner *last = NULL; /* who holds up the others */
+
+    for (uint32_t i = 0; i < self->nrunners; i++) {
+        const runner *of = &self->runners[i];
+        if (what[of->state] && (!last || of->state < last->state))
+            last = of;
+    }
+    if (last)
+        snprintf(out, size, "TaskManager %s at %s: %s", last->taskmanager, last->host,
+                 what[last->state]);
+    else
+        snprintf(out, size, "the word of its tasks that they run");
+    return out;
 }
 
 static bool all_runners(const job_master *self, enum runner_state state)
@@ -272,7 +305,8 @@ void weir__job_on_runner_ready(job_master *self, weir_context *context,
 
     if (!of || weir__job_is_ended(self) || of->state != RUNNER_STARTING ||
         self->execution->status != WEIR_JOB_CREATED) {
-        bool again = of && strcmp(of->process, message->from_process) == 0;
+        bool again = of && of->state != RUNNER_GONE && !weir__job_is_ended(self) &&
+                     strcmp(of->process, message->from_process) == 0;
         if (again)
             weir_context_reply_ack(context, &reply_to);
         else
@@ -326,9 +360,11 @@ void weir__job_on_runner_exited(job_master *self, weir_context *context,
     if (exited->runner >= self->nrunners)
         return;
     runner *of = &self->runners[exited->runner];
-    weir_error_set(&error, WEIR_EUSER, "the task runner of the job on TaskManager %s %s%s%s",
-                   of->taskmanager, exited->reason, *exited->log ? "; its last lines:\n" : "",
-                   exited->log);
+    if (strcmp(of->taskmanager, message->from_process) != 0)
+        return; /* another TaskManager's */
+    weir_error_set(&error, WEIR_EUSER, "the task runner of the job on TaskManager %s at %s %s%s%s",
+                   of->taskmanager, of->host, exited->reason,
+                   *exited->log ? "; its last lines:\n" : "", exited->log);
     lose_runner(self, context, of, &error, WEIR_CAUSE_PLAIN);
 }
 
@@ -343,11 +379,11 @@ void weir__job_on_process_lost(job_master *self, weir_context *context, const ch
             continue;
         if (strcmp(of->process, process) == 0)
             weir_error_set(&error, WEIR_EUNAVAILABLE,
-                           "lost the task runner of the job on TaskManager %s: %s", of->taskmanager,
-                           why);
+                           "lost the task runner of the job on TaskManager %s at %s: %s",
+                           of->taskmanager, of->host, why);
         else if (strcmp(of->taskmanager, process) == 0)
-            weir_error_set(&error, WEIR_EUNAVAILABLE, "lost TaskManager %s: %s", of->taskmanager,
-                           why);
+            weir_error_set(&error, WEIR_EUNAVAILABLE, "lost TaskManager %s at %s: %s",
+                           of->taskmanager, of->host, why);
         else
             continue;
         lose_runner(self, context, of, &error, WEIR_CAUSE_LOSS);

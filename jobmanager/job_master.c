@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/units.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,8 @@ static int copy_job(job_master *self, const Weir__Proto__StartJob *job, const we
     self->packed_graph = weir_alloc(job->graph.len + 1);
     if (!self->name || !self->artifact || !self->config || !self->packed_graph)
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for job '%s'", job->name);
-    memcpy(self->packed_graph, job->graph.data, job->graph.len);
+    if (job->graph.len > 0)
+        memcpy(self->packed_graph, job->graph.data, job->graph.len);
     self->packed_graph_size = job->graph.len;
     self->attached = job->attached;
     self->start_ms = job->submitted_ms;
@@ -79,6 +81,7 @@ static void destroy(void *actor)
     weir_free(self->packed_graph);
     weir_free(self->runners);
     weir_free(self->slots);
+    weir_key_pair_wipe(&self->key);
     weir_free(self);
 }
 
@@ -97,6 +100,10 @@ static void start(void *actor, weir_context *context)
     self->fetched_ms = weir_context_now_ms(context);
     self->data_key = weir_context_random(context);
     int rc = self->setup_error.code;
+    if (rc == 0 && weir_context_has_keys(context)) {
+        rc = weir_context_issue_key(context, WEIR_ROLE_RUNNER, &self->key, &self->setup_error);
+        self->has_key = rc == 0;
+    }
     if (rc == 0)
         rc =
             weir_execution_new(self->packed_graph, self->packed_graph_size, chaining,
@@ -394,15 +401,19 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
 {
     job_master *self = actor;
     weir_error error = WEIR_ERROR_INIT;
+    char limit[48], awaited[600];
 
     if (timer == self->deploy_timer) {
         self->deploy_timer = 0;
         weir_error_set(
             &error, WEIR_ETIMEOUT,
-            "job '%s' could not be deployed within %lld ms; %u of %u tasks are running; "
-            "see the logs of the TaskManagers, or raise slot.request.timeout",
-            self->name, (long long)weir_config_duration_ms(self->config, "slot.request.timeout"),
-            weir_execution_count(self->execution, WEIR_TASK_RUNNING), self->execution->nsubtasks);
+            "job '%s' could not be deployed within %s; %u of %u tasks are running; waited for %s; "
+            "see its log, or raise slot.request.timeout",
+            self->name,
+            weir_format_duration(weir_config_duration_ms(self->config, "slot.request.timeout"),
+                                 limit, sizeof limit),
+            weir_execution_count(self->execution, WEIR_TASK_RUNNING), self->execution->nsubtasks,
+            weir__job_awaited(self, awaited, sizeof awaited));
         weir__job_fail(self, context, &error, WEIR_CAUSE_PLAIN);
     } else if (timer == self->cancel_timer) {
         self->cancel_timer = 0;

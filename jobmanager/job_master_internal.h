@@ -17,7 +17,7 @@ enum runner_state {
 
 typedef struct runner {
     enum runner_state state;
-    char taskmanager[WEIR_PROCESS_NAME_MAX];
+    char taskmanager[WEIR_PROCESS_NAME_MAX], host[256];
     char process[WEIR_PROCESS_NAME_MAX]; /* from READY on */
     char endpoint[256];                  /* of its data bus */
     uint32_t count;                      /* slots */
@@ -61,6 +61,8 @@ typedef struct job_master {
     bool cancel_told; /* so were CancelTasks */
     uint64_t deploy_timer, cancel_timer, linger_timer, rows_timer, stuck_timer;
     uint64_t data_key;
+    bool has_key;
+    weir_key_pair key; /* of its runners, and of nobody else */
     bool report_in_flight, end_reported;
     bool free_in_flight, slots_freed;
     uint64_t reported_version;
@@ -94,6 +96,8 @@ void weir__job_on_process_lost(job_master *self, weir_context *context, const ch
 void weir__job_cancel_tasks(job_master *self, weir_context *context);
 void weir__job_end_runners(job_master *self, weir_context *context);
 void weir__job_free_slots(job_master *self, weir_context *context);
+/* "TaskManager x at y: its task runner is not ready": what deployment waits for. */
+const char *weir__job_awaited(const job_master *self, char *out, size_t size);
 
 /* job_report.c */
 void weir__job_report(job_master *self, weir_context *context);

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define REGISTER_AGAIN_MS 1000
+#define UNMET_FIRST_MS    3000 /* a dispatcher that is not there is told of then, and ever again */
+#define UNMET_AGAIN_MS    60000
 #define DISPATCHER        "dispatcher" /* alias of its process, and the name of its actor */
 
 typedef struct manager {
@@ -19,8 +21,7 @@ typedef struct manager {
     uint32_t pid;
     uint64_t epoch;
     weir_map *jobs; /* id -> anything: those that run here */
-    bool registered;
-    uint64_t register_request, register_timer;
+    uint64_t register_request, register_timer, unmet_timer;
 } manager;
 
 int weir_manager_new(const weir_manager_config *config, void **ret, weir_error *err)
@@ -61,14 +62,26 @@ static void start(void *actor, weir_context *context)
     manager *self = actor;
     weir_error error = WEIR_ERROR_INIT;
 
-    if (weir_context_connect(context, DISPATCHER, self->dispatcher, &error) < 0) {
-        weir_context_log(context, WEIR_LOG_ERROR, "cannot connect to the dispatcher: %s",
-                         error.text);
-        weir_context_stop_node(context);
+    if (weir_context_connect(context, DISPATCHER, self->dispatcher, WEIR_ROLE_DISPATCHER, &error) <
+        0) {
+        weir_context_fail_node(context, error.code, "cannot connect to the dispatcher: %s",
+                               error.text);
     }
+    self->unmet_timer = weir_context_set_timer(context, UNMET_FIRST_MS);
 }
 
 /* ---- registration ---- */
+
+static void on_unmet_timer(manager *self, weir_context *context)
+{
+    if (weir_context_is_up(context, DISPATCHER))
+        return;
+    weir_context_log(context, WEIR_LOG_WARN,
+                     "no answer from the dispatcher at %.*s; trying on; see "
+                     "dispatcher.rpc.address, dispatcher.rpc.port, and whether that port is open",
+                     (int)strcspn(self->dispatcher, "#"), self->dispatcher);
+    self->unmet_timer = weir_context_set_timer(context, UNMET_AGAIN_MS);
+}
 
 static void register_here(manager *self, weir_context *context);
 
@@ -92,10 +105,8 @@ static void on_registered(void *actor, weir_context *context, void *data,
         return;
     }
     self->epoch = reply->register_reply->epoch;
-    if (!self->registered)
-        weir_context_log(context, WEIR_LOG_INFO, "registered with the dispatcher at %s",
-                         self->dispatcher);
-    self->registered = true;
+    weir_context_log(context, WEIR_LOG_INFO, "registered with the dispatcher at %s",
+                     self->dispatcher);
 }
 
 static void register_here(manager *self, weir_context *context)
@@ -137,13 +148,14 @@ static void on_peer(void *actor, weir_context *context, enum weir_peer_event eve
     if (event == WEIR_PEER_UP) {
         register_here(self, context);
     } else if (event == WEIR_PEER_REFUSED) {
-        weir_context_log(context, WEIR_LOG_ERROR,
-                         "the dispatcher at %s refused this JobManager: %s", self->dispatcher,
-                         peer->text);
-        weir_context_stop_node(context);
+        weir_context_fail_node(context, WEIR_EREFUSED,
+                               "the dispatcher at %s refused this JobManager: %s", self->dispatcher,
+                               peer->text);
     } else {
         weir_context_log(context, WEIR_LOG_WARN, "lost the dispatcher at %s: %s; jobs run on",
                          self->dispatcher, peer->text ? peer->text : "no answer");
+        weir_context_cancel_timer(context, self->unmet_timer);
+        self->unmet_timer = weir_context_set_timer(context, UNMET_AGAIN_MS);
     }
 }
 
@@ -151,6 +163,8 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
 {
     manager *self = actor;
 
+    if (timer == self->unmet_timer)
+        on_unmet_timer(self, context);
     if (timer == self->register_timer && weir_context_is_up(context, DISPATCHER))
         register_here(self, context);
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/piece.h"
 #include "base/text.h"
 #include "proto/codec.h"
 
@@ -11,11 +12,13 @@
 #include <string.h>
 
 #define DISPATCHER        "dispatcher"
-#define FETCH_CHUNK       (1u << 20)
 #define OFFER_AGAIN_MS    5
 #define LOOK_AGAIN_MS     20
 #define REGISTER_AGAIN_MS 1000
+#define UNMET_FIRST_MS    3000 /* a dispatcher that is not there is told of then, and ever again */
+#define UNMET_AGAIN_MS    60000
 #define FREED_GRACE_MS    2000 /* a runner that was told to end may take so long */
+#define SWEEP_MS          60000
 
 enum job_state {
     JOB_OFFERING, /* its JobMaster was asked to take the slots */
@@ -36,6 +39,10 @@ typedef struct agent_job {
     Weir__Proto__OfferReply *offer; /* what the JobMaster said, with the runner's configuration */
     weir_envelope *offer_envelope;  /* owns it */
     uint64_t epoch;
+    uint32_t piece; /* of its artifact, in a message */
+    int64_t asked_ms;
+    bool is_fenced;       /* its JobMaster was lost */
+    char *fenced;         /* how that ended its runner; NULL */
     uint64_t kill_timer;  /* slots were freed: the runner has until then */
     uint64_t again_timer; /* offers again, or looks for the artifact again */
 } agent_job;
@@ -48,8 +55,9 @@ typedef struct agent {
     weir_map *jobs;
     void (*registered)(void *data);
     void *registered_data;
-    uint64_t register_request, register_timer;
+    uint64_t register_request, register_timer, sweep_timer, look_timer, unmet_timer;
     uintptr_t last_number;
+    uint64_t last_order; /* of an AllocateSlots */
     bool shutting_down;
 } agent;
 
@@ -71,12 +79,21 @@ static agent_job *job_of_number(const agent *self, const void *number)
     return NULL;
 }
 
+/* It is the runner's; nobody else needs it. */
+static void forget_key(agent_job *job)
+{
+    if (job->offer && job->offer->job_key_secret.data)
+        explicit_bzero(job->offer->job_key_secret.data, job->offer->job_key_secret.len);
+}
+
 static void free_job(void *value)
 {
     agent_job *job = value;
 
+    forget_key(job);
     if (job->offer_envelope)
         weir_proto_free(&job->offer_envelope->base);
+    weir_free(job->fenced);
     weir_free(job);
 }
 
@@ -113,19 +130,95 @@ static void destroy(void *actor)
     weir_free(self);
 }
 
+/* ---- what is not needed any more ---- */
+
+static bool has_connection(const agent *self, const char *alias)
+{
+    size_t cursor = 0;
+    const char *id;
+    void *value;
+
+    while (weir_map_next(self->jobs, &cursor, &id, &value)) {
+        if (strcmp(((agent_job *)value)->alias, alias) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A JobManager that is up may have the next job; one that is not may be gone for good. */
+static void drop_connection(agent *self, weir_context *context, const char *alias)
+{
+    if (!has_connection(self, alias) && !weir_context_is_up(context, alias))
+        weir_context_disconnect(context, alias);
+}
+
+static void forget_job(agent *self, weir_context *context, agent_job *job)
+{
+    char alias[WEIR_PROCESS_NAME_MAX], id[sizeof job->id];
+
+    memcpy(alias, job->alias, sizeof alias);
+    memcpy(id, job->id, sizeof id); /* the job is freed while its key is looked at */
+    weir_map_remove(self->jobs, id);
+    drop_connection(self, context, alias);
+}
+
+static bool uses_artifact(void *data, const char *digest)
+{
+    const agent *self = data;
+    size_t cursor = 0;
+    const char *id;
+    void *value;
+
+    while (weir_map_next(self->jobs, &cursor, &id, &value)) {
+        const agent_job *job = value;
+        if (job->offer && strcmp(job->offer->artifact, digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void sweep(agent *self, weir_context *context)
+{
+    if (!self->host->sweep)
+        return;
+    self->host->sweep(self->host, uses_artifact, self);
+    self->sweep_timer = weir_context_set_timer(context, SWEEP_MS);
+}
+
+/* As long as there are runners. */
+static void look_after_runners(agent *self, weir_context *context)
+{
+    self->look_timer = 0;
+    if (self->host->look_after && weir_map_count(self->jobs) > 0)
+        self->look_timer = weir_context_set_timer(context, self->host->look_after(self->host));
+}
+
 static void start(void *actor, weir_context *context)
 {
     agent *self = actor;
     weir_error error = WEIR_ERROR_INIT;
 
-    if (weir_context_connect(context, DISPATCHER, self->dispatcher, &error) < 0) {
-        weir_context_log(context, WEIR_LOG_ERROR, "cannot connect to the dispatcher: %s",
-                         error.text);
-        weir_context_stop_node(context);
+    if (weir_context_connect(context, DISPATCHER, self->dispatcher, WEIR_ROLE_DISPATCHER, &error) <
+        0) {
+        weir_context_fail_node(context, error.code, "cannot connect to the dispatcher: %s",
+                               error.text);
     }
+    sweep(self, context);
+    self->unmet_timer = weir_context_set_timer(context, UNMET_FIRST_MS);
 }
 
 /* ---- registration ---- */
+
+static void on_unmet_timer(agent *self, weir_context *context)
+{
+    if (weir_context_is_up(context, DISPATCHER))
+        return;
+    weir_context_log(context, WEIR_LOG_WARN,
+                     "no answer from the dispatcher at %.*s; trying on; see "
+                     "dispatcher.rpc.address, dispatcher.rpc.port, and whether that port is open",
+                     (int)strcspn(self->dispatcher, "#"), self->dispatcher);
+    self->unmet_timer = weir_context_set_timer(context, UNMET_AGAIN_MS);
+}
 
 static void register_slots(agent *self, weir_context *context);
 
@@ -143,11 +236,10 @@ static void on_registered(void *actor, weir_context *context, void *data,
         self->register_timer = weir_context_set_timer(context, REGISTER_AGAIN_MS);
         return;
     }
-    if (self->registered) {
-        weir_context_log(context, WEIR_LOG_INFO, "registered %u slots with the dispatcher at %s",
-                         self->slots, self->dispatcher);
+    weir_context_log(context, WEIR_LOG_INFO, "registered %u slots with the dispatcher at %s",
+                     self->slots, self->dispatcher);
+    if (self->registered)
         self->registered(self->registered_data);
-    }
     self->registered = NULL;
 }
 
@@ -169,6 +261,7 @@ static void register_slots(agent *self, weir_context *context)
         body.slots = self->slots;
         body.jobs = jobs;
         body.job_slots = counts;
+        body.order = self->last_order;
         while (weir_map_next(self->jobs, &cursor, &id, &value)) {
             jobs[body.n_jobs++] = (char *)id;
             counts[body.n_job_slots++] = ((agent_job *)value)->count;
@@ -185,6 +278,40 @@ static void register_slots(agent *self, weir_context *context)
     weir_free(counts);
 }
 
+static agent_job *next_to_fence(const agent *self, const char *alias)
+{
+    size_t cursor = 0;
+    const char *id;
+    void *value;
+
+    while (weir_map_next(self->jobs, &cursor, &id, &value)) {
+        agent_job *job = value;
+        if (strcmp(job->alias, alias) == 0 && job->state != JOB_ENDED && !job->is_fenced)
+            return job;
+    }
+    return NULL;
+}
+
+/* A JobMaster gives up a TaskManager that it does not hear, and what it gave up may be run
+ * elsewhere. So what runs here for a JobMaster that is not heard ends, at the same time and without
+ * being told: no job has two owners. */
+static void fence_jobs(agent *self, const char *alias, const char *why)
+{
+    agent_job *job;
+
+    while ((job = next_to_fence(self, alias))) {
+        job->is_fenced = true;
+        if (job->state != JOB_RUNNING) {
+            job->state = JOB_ENDED;
+            continue;
+        }
+        job->fenced =
+            weir_asprintf("was ended by its TaskManager, which lost the JobManager at %.*s: %s",
+                          (int)strcspn(job->jobmanager, "#"), job->jobmanager, why);
+        self->host->kill(self->host, job->id); /* which may end the job here */
+    }
+}
+
 static void on_peer(void *actor, weir_context *context, enum weir_peer_event event,
                     const weir_peer_info *peer)
 {
@@ -195,19 +322,23 @@ static void on_peer(void *actor, weir_context *context, enum weir_peer_event eve
             weir_context_log(context, WEIR_LOG_WARN, "a JobManager refused this TaskManager: %s",
                              peer->text);
             weir_context_disconnect(context, peer->process);
+        } else if (event == WEIR_PEER_DOWN) {
+            fence_jobs(self, peer->process, peer->text ? peer->text : "no answer");
+            drop_connection(self, context, peer->process);
         }
         return;
     }
     if (event == WEIR_PEER_UP) {
         register_slots(self, context);
     } else if (event == WEIR_PEER_REFUSED) {
-        weir_context_log(context, WEIR_LOG_ERROR,
-                         "the dispatcher at %s refused this TaskManager: %s", self->dispatcher,
-                         peer->text);
-        weir_context_stop_node(context);
+        weir_context_fail_node(context, WEIR_EREFUSED,
+                               "the dispatcher at %s refused this TaskManager: %s",
+                               self->dispatcher, peer->text);
     } else if (!self->shutting_down) {
         weir_context_log(context, WEIR_LOG_WARN, "lost the dispatcher at %s: %s; tasks run on",
                          self->dispatcher, peer->text ? peer->text : "no answer");
+        weir_context_cancel_timer(context, self->unmet_timer);
+        self->unmet_timer = weir_context_set_timer(context, UNMET_AGAIN_MS);
     }
 }
 
@@ -229,14 +360,21 @@ static const char *const host_keys[] = {"taskmanager.host", "taskmanager.bind-ho
                                         "taskmanager.data.port",
                                         "taskmanager.network.max-connections", "security.insecure"};
 
+static bool is_of_host(const char *key)
+{
+    return strncmp(key, "security.", 9) == 0;
+}
+
 /* The job's configuration with the host's keys over it. The pairs live as long as the arrays. */
 static size_t runner_configuration(const agent *self, const agent_job *job,
                                    Weir__Proto__KeyValue *own, Weir__Proto__KeyValue **all)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < job->offer->n_configuration; i++)
-        all[count++] = job->offer->configuration[i];
+    for (size_t i = 0; i < job->offer->n_configuration; i++) {
+        if (!is_of_host(job->offer->configuration[i]->key))
+            all[count++] = job->offer->configuration[i];
+    }
     for (size_t i = 0; i < WEIR_COUNT(host_keys); i++) {
         size_t cursor = 0;
         const char *key, *value;
@@ -273,13 +411,18 @@ static void spawn_runner(agent *self, weir_context *context, agent_job *job, cha
     spec.n_configuration = all ? runner_configuration(self, job, own, all) : 0;
     spec.epoch = job->epoch;
     spec.slots = job->count;
+    spec.job_key_public = job->offer->job_key_public;
+    spec.job_key_secret = job->offer->job_key_secret;
     job->state = JOB_RUNNING;
     int rc = all ? self->host->spawn(self->host, &spec, &error)
                  : weir_error_set(&error, WEIR_ENO_MEMORY, "no memory");
     weir_free(all);
+    forget_key(job);
     if (rc < 0) {
         snprintf(reason, sizeof reason, "could not be started: %s", error.text);
         fail_job(self, context, job, reason);
+    } else if (self->look_timer == 0) {
+        look_after_runners(self, context);
     }
 }
 
@@ -306,6 +449,7 @@ static void on_chunk(void *actor, weir_context *context, void *data, const weir_
                                         chunk->content.data, chunk->content.len, chunk->total,
                                         &failure);
         uint64_t next = chunk->offset + chunk->content.len;
+        job->piece = weir_piece_next(job->piece, weir_context_now_ms(context) - job->asked_ms);
         if (rc == 0 && next < chunk->total && chunk->content.len > 0) {
             fetch_artifact(self, context, job, next);
             return;
@@ -329,9 +473,10 @@ static void fetch_artifact(agent *self, weir_context *context, agent_job *job, u
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
 
     job->state = JOB_FETCHING;
+    job->asked_ms = weir_context_now_ms(context);
     body.artifact = job->offer->artifact;
     body.offset = offset;
-    body.max_bytes = FETCH_CHUNK;
+    body.max_bytes = job->piece;
     ask.body_case = WEIR__PROTO__ENVELOPE__BODY_FETCH_ARTIFACT;
     ask.fetch_artifact = &body;
     weir_context_request(context, (weir_address){DISPATCHER, DISPATCHER}, &ask, ask_timeout(self),
@@ -397,8 +542,13 @@ static void on_offer_reply(void *actor, weir_context *context, void *data,
     }
     if (error || reply->body_case != WEIR__PROTO__ENVELOPE__BODY_OFFER_REPLY ||
         !reply->offer_reply->accepted || keep_offer(job, reply) < 0) {
-        weir_context_log(context, WEIR_LOG_INFO, "job %s did not take the slots: %s", job->id,
-                         error ? error->text : "not needed any more");
+        if (error)
+            weir_context_log(context, WEIR_LOG_WARN,
+                             "job %s: its JobManager at %.*s did not take the slots: %s", job->id,
+                             (int)strcspn(job->jobmanager, "#"), job->jobmanager, error->text);
+        else
+            weir_context_log(context, WEIR_LOG_INFO,
+                             "job %s did not take the slots: not needed any more", job->id);
         job->state = JOB_ENDED;
         return;
     }
@@ -463,6 +613,7 @@ static int add_job(agent *self, const Weir__Proto__AllocateSlots *allocate, agen
     snprintf(job->master, sizeof job->master, "%s", allocate->master);
     job->count = allocate->count;
     job->number = ++self->last_number;
+    job->piece = WEIR_PIECE_FIRST;
     name_connection(job);
     int rc = weir_map_put(self->jobs, job->id, job);
     if (rc < 0) {
@@ -475,7 +626,7 @@ static int add_job(agent *self, const Weir__Proto__AllocateSlots *allocate, agen
 
 static int connect_to_master(weir_context *context, agent_job *job, weir_error *err)
 {
-    int rc = weir_context_connect(context, job->alias, job->jobmanager, err);
+    int rc = weir_context_connect(context, job->alias, job->jobmanager, WEIR_ROLE_JOBMANAGER, err);
 
     return rc == WEIR_EEXISTS ? 0 : rc; /* another job of the same JobManager */
 }
@@ -487,13 +638,15 @@ static void on_allocate(agent *self, weir_context *context, const weir_envelope 
     agent_job *job = weir_map_get(self->jobs, allocate->job);
     weir_error error = WEIR_ERROR_INIT;
 
+    if (allocate->order > self->last_order)
+        self->last_order = allocate->order;
     int rc = job ? 0 : add_job(self, allocate, &job, &error);
     if (rc == 0 && job->state == JOB_OFFERING) {
         rc = connect_to_master(context, job, &error);
         if (rc == 0)
             offer_slots(self, context, job);
         else
-            weir_map_remove(self->jobs, allocate->job);
+            forget_job(self, context, job);
     }
     if (rc < 0)
         weir_context_reply_error(context, &reply_to, rc, "%s", error.text);
@@ -540,15 +693,20 @@ void weir_agent_on_exit(void *actor, weir_context *context, const weir_runner_ex
 
     if (!job || job->state != JOB_RUNNING)
         return;
+    weir_runner_exit told = *exit;
     job->state = JOB_ENDED;
-    if (*exit->reason) {
+    if (job->fenced) {
+        told.reason = job->fenced;
+        told.log = "";
+    }
+    if (*told.reason) {
         weir_context_log(context, WEIR_LOG_WARN, "the task runner of job %s %s", job->id,
-                         exit->reason);
-        report_exit(self, context, job, exit);
+                         told.reason);
+        report_exit(self, context, job, &told);
     }
     if (job->kill_timer) {
         weir_context_cancel_timer(context, job->kill_timer);
-        weir_map_remove(self->jobs, exit->job);
+        forget_job(self, context, job);
     }
 }
 
@@ -563,7 +721,7 @@ static void on_free(agent *self, weir_context *context, const weir_envelope *mes
     if (job->state == JOB_RUNNING)
         job->kill_timer = weir_context_set_timer(context, FREED_GRACE_MS);
     else
-        weir_map_remove(self->jobs, message->free_slots->job);
+        forget_job(self, context, job);
 }
 
 static void on_timer(void *actor, weir_context *context, uint64_t timer)
@@ -573,8 +731,18 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
     const char *id;
     void *value;
 
+    if (timer == self->unmet_timer)
+        on_unmet_timer(self, context);
     if (timer == self->register_timer && weir_context_is_up(context, DISPATCHER))
         register_slots(self, context);
+    if (timer == self->sweep_timer) {
+        sweep(self, context);
+        return;
+    }
+    if (timer == self->look_timer) {
+        look_after_runners(self, context);
+        return;
+    }
     while (weir_map_next(self->jobs, &cursor, &id, &value)) {
         agent_job *job = value;
         if (job->again_timer == timer && job->state == JOB_OFFERING &&
@@ -585,7 +753,7 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
         if (job->kill_timer != timer)
             continue;
         self->host->kill(self->host, job->id);
-        weir_map_remove(self->jobs, id);
+        forget_job(self, context, job);
         return;
     }
 }

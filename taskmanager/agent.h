@@ -25,6 +25,11 @@ typedef struct weir_agent_host {
     /* The end of a log: "" the TaskManager's own, else that of a job's task runner. */
     int (*read_log)(struct weir_agent_host *self, const char *job, size_t max, weir_buffer *out,
                     weir_error *err);
+    /* Once a minute: removes what is too old or too much. NULL: there is nothing to remove. */
+    void (*sweep)(struct weir_agent_host *self, bool (*is_used)(void *data, const char *digest),
+                  void *data);
+    /* Ends runners that have hung; returns when, in ms, it wants to look again. NULL: others do. */
+    int64_t (*look_after)(struct weir_agent_host *self);
 } weir_agent_host;
 
 typedef struct weir_agent_config {

@@ -1,5 +1,6 @@
 #include "taskmanager/daemon.h"
 
+#include "actors/endpoint.h"
 #include "taskmanager/agent.h"
 #include "taskmanager/local_host.h"
 #include "taskmanager/process_host.h"
@@ -33,9 +34,9 @@ static int new_host(running *self, weir_agent_host **ret, weir_error *err)
         *ret = rc == 0 ? weir_local_host_vtable(self->threads) : NULL;
         return rc;
     }
-    rc = weir_process_host_new(reactor, config->log_path ? config->log_path : "",
-                               config->log_directory, config->artifact_directory, &self->processes,
-                               err);
+    weir_process_host_config files = {config->config, config->log_path ? config->log_path : "",
+                                      config->log_directory, config->artifact_directory};
+    rc = weir_process_host_new(reactor, &files, &self->processes, err);
     *ret = rc == 0 ? weir_process_host_vtable(self->processes) : NULL;
     return rc;
 }
@@ -45,14 +46,25 @@ static int run(running *self, weir_error *err)
     const weir_config *config = self->config->config;
     weir_agent_host *host = NULL;
     void *agent = NULL;
-    int rc = new_host(self, &host, err);
+    char dispatcher[WEIR_ENDPOINT_MAX];
+    int rc = weir_daemon_find_dispatcher(self->daemon, self->config->dispatcher, dispatcher, err);
 
+    if (rc == 0)
+        rc = new_host(self, &host, err);
+    if (rc < 0)
+        return rc;
+    const char *host_name = NULL;
+    if (self->config->local)
+        host_name = weir_config_string(config, "taskmanager.host");
+    else
+        rc = weir_endpoint_host(config, "taskmanager.host", "taskmanager.bind-host", &host_name,
+                                err);
     if (rc < 0)
         return rc;
     weir_agent_config agent_config = {
         .config = config,
-        .dispatcher = self->config->dispatcher,
-        .host_name = weir_config_string(config, "taskmanager.host"),
+        .dispatcher = dispatcher,
+        .host_name = host_name,
         .pid = (uint32_t)getpid(),
         .slots = (uint32_t)weir_config_int(config, "taskmanager.numberOfTaskSlots"),
         .host = host,
@@ -74,8 +86,10 @@ static int run(running *self, weir_error *err)
 int weir_taskmanager_run(const weir_taskmanager_daemon_config *config, weir_error *err)
 {
     running self = {.config = config};
-    weir_daemon_config frame = {
-        .config = config->config, .role = "taskmanager", .signals = config->signals};
+    weir_daemon_config frame = {.config = config->config,
+                                .role = "taskmanager",
+                                .takes_no_key = config->local,
+                                .signals = config->signals};
     int rc = weir_daemon_new(&frame, &self.daemon, err);
 
     if (rc == 0)

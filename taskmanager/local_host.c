@@ -147,7 +147,8 @@ int weir_local_host_new(weir_reactor *reactor, const char *artifact_directory,
 
     if (!self)
         return weir_error_set(err, WEIR_ENO_MEMORY, "no memory for the agent");
-    self->vtable = (weir_agent_host){find_artifact, store_artifact, spawn, kill_runner, read_log};
+    self->vtable =
+        (weir_agent_host){find_artifact, store_artifact, spawn, kill_runner, read_log, NULL, NULL};
     self->reactor = reactor;
     self->artifact_directory = weir_strdup(artifact_directory);
     int rc = self->artifact_directory ? weir_mailbox_new(&self->mailbox, err) : WEIR_ENO_MEMORY;

@@ -2,6 +2,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/units.h"
+#include "taskmanager/pulse.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,10 +54,17 @@ typedef struct runner {
     uint64_t *print_numbers; /* by slot */
     told *told;
     split_retry *retries;
-    struct printed *prints; /* under way */
-    uint64_t progress_timer;
-    bool ready_sent;
+    struct printed *prints;  /* under way */
+    uint64_t progress_timer; /* 0: no slot has moved since the last report */
+    uint64_t reported;       /* digest of that report */
+    uint64_t beat_timer;
+    int64_t beat_ms;
+    bool ready_heard;
     bool cancelled; /* perhaps before the deployment came */
+    uint32_t subtasks_here, subtasks_ended;
+    bool is_fenced; /* the job may be run by others: nothing is told or done any more */
+    uint64_t meet_timer, fence_timer;
+    char fence_reason[600];
 } runner;
 
 static weir_address master_of(const runner *self)
@@ -73,6 +82,7 @@ int weir_runner_new(const weir_runner_config *config, void **ret, weir_error *er
     self->config = config->config;
     self->data_endpoint = weir_strdup(config->data_endpoint);
     self->pid = config->pid;
+    self->beat_ms = config->beat_ms;
     self->host = config->host;
     if (!self->data_endpoint) {
         weir_free(self);
@@ -114,20 +124,91 @@ static void destroy(void *actor)
     weir_free(self);
 }
 
+/* ---- the fence ---- */
+
+static bool may_pass(const weir_error *error)
+{
+    return error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE ||
+           error->code == WEIR_ERESOURCES;
+}
+
+/* By the timer, not at once: a slot may be in the middle of telling its end. */
+static void end_when_stopped(runner *self, weir_context *context)
+{
+    if (!self->is_fenced || self->subtasks_ended < self->subtasks_here)
+        return;
+    weir_context_cancel_timer(context, self->fence_timer);
+    self->fence_timer = weir_context_set_timer(context, 0);
+}
+
+/* The JobMaster gives up a task runner that it does not hear, and what it gave up must not go on:
+ * it may run elsewhere. So tasks whose JobMaster is not heard, or does not want them, are stopped;
+ * what the agent tells of this end reaches a JobMaster that was itself away. */
+static void fence(runner *self, weir_context *context, const char *why)
+{
+    int64_t limit = weir_config_duration_ms(self->config, "task.cancellation.timeout");
+
+    if (self->is_fenced)
+        return;
+    self->is_fenced = self->cancelled = true;
+    snprintf(self->fence_reason, sizeof self->fence_reason, "stopped its tasks: %s", why);
+    weir_context_log(context, WEIR_LOG_ERROR, "%s; its tasks are stopped", why);
+    if (!self->deployment || self->open_failed)
+        self->subtasks_here = 0;
+    else
+        self->host->cancel(self->host);
+    if (limit > 0)
+        self->fence_timer = weir_context_set_timer(context, limit);
+    end_when_stopped(self, context);
+}
+
+static void on_meet_timeout(runner *self, weir_context *context)
+{
+    const char *address = self->spec->jobmanager;
+    char why[512], shown[48];
+
+    if (self->ready_heard)
+        return;
+    weir_format_duration(weir_config_duration_ms(self->config, "slot.request.timeout"), shown,
+                         sizeof shown);
+    snprintf(why, sizeof why,
+             "no answer from the JobManager at %.*s within %s; see jobmanager.rpc.address, and "
+             "whether its port is open",
+             (int)strcspn(address, "#"), address, shown);
+    fence(self, context, why);
+}
+
+/* ---- start ---- */
+
+/* Slowly while nothing moves: with many jobs at rest their wakeups would add up. */
+static void beat(runner *self, weir_context *context)
+{
+    bool rests = self->deployment && self->progress_timer == 0;
+    uint32_t pace = rests ? WEIR_PULSE_PACE_MAX : 1;
+
+    self->host->beat(self->host, pace);
+    self->beat_timer = weir_context_set_timer(context, self->beat_ms * pace);
+}
+
 static void start(void *actor, weir_context *context)
 {
     runner *self = actor;
     weir_error error = WEIR_ERROR_INIT;
 
-    if (weir_context_connect(context, MASTER, self->spec->jobmanager, &error) < 0) {
-        weir_context_log(context, WEIR_LOG_ERROR, "cannot connect to the JobManager: %s",
-                         error.text);
-        weir_context_stop_node(context);
+    if (self->beat_ms > 0)
+        beat(self, context);
+    if (weir_context_connect(context, MASTER, self->spec->jobmanager, WEIR_ROLE_JOBMANAGER,
+                             &error) < 0) {
+        weir_context_fail_node(context, error.code, "cannot connect to the JobManager: %s",
+                               error.text);
     }
+    self->meet_timer = weir_context_set_timer(
+        context, weir_config_duration_ms(self->config, "slot.request.timeout"));
 }
 
 /* ---- ready ---- */
 
+/* Told again after every reconnection: it may have been given up meanwhile. */
 static void on_ready_heard(void *actor, weir_context *context, void *data,
                            const weir_envelope *reply, const weir_error *error)
 {
@@ -135,10 +216,18 @@ static void on_ready_heard(void *actor, weir_context *context, void *data,
     (void)data;
     (void)reply;
     if (!error)
+        self->ready_heard = true;
+    if (!error || (self->ready_heard && may_pass(error)))
         return;
+    if (self->ready_heard) {
+        char why[WEIR_ERROR_TEXT_MAX + 64];
+        snprintf(why, sizeof why, "the JobMaster has given this task runner up: %s",
+                 error->code == WEIR_ENOT_FOUND ? "its job has ended" : error->text);
+        fence(self, context, why);
+        return;
+    }
     weir_context_log(context, WEIR_LOG_ERROR, "the JobMaster does not want this task runner: %s",
                      error->text);
-    self->ready_sent = false;
     weir_context_stop_node(context);
 }
 
@@ -147,7 +236,6 @@ static void say_ready(runner *self, weir_context *context)
     Weir__Proto__RunnerReady body = WEIR__PROTO__RUNNER_READY__INIT;
     weir_envelope ask = WEIR__PROTO__ENVELOPE__INIT;
 
-    self->ready_sent = true;
     body.job = self->spec->job;
     body.runner = self->spec->runner;
     body.pid = self->pid;
@@ -161,21 +249,38 @@ static void say_ready(runner *self, weir_context *context)
                          on_ready_heard, NULL);
 }
 
+/* Then the JobManager ends when the process does. */
+static bool is_in_one_process(const runner *self)
+{
+    return strncmp(self->spec->jobmanager, "inproc://", strlen("inproc://")) == 0;
+}
+
 static void on_peer(void *actor, weir_context *context, enum weir_peer_event event,
                     const weir_peer_info *peer)
 {
     runner *self = actor;
 
-    if (event == WEIR_PEER_UP && !self->ready_sent)
+    if (event == WEIR_PEER_UP) {
         say_ready(self, context);
-    else if (event == WEIR_PEER_REFUSED)
-        weir_context_stop_node(context);
-    else if (event == WEIR_PEER_DOWN)
-        weir_context_log(context, WEIR_LOG_WARN, "lost the JobManager: %s; tasks run on",
-                         peer->text ? peer->text : "no answer");
+    } else if (event == WEIR_PEER_REFUSED) {
+        weir_context_fail_node(context, WEIR_EREFUSED,
+                               "the JobManager refused this task runner: %s", peer->text);
+    } else if (!is_in_one_process(self)) {
+        const char *address = self->spec->jobmanager;
+        char why[512];
+        snprintf(why, sizeof why, "lost the JobManager at %.*s: %s", (int)strcspn(address, "#"),
+                 address, peer->text ? peer->text : "no answer");
+        fence(self, context, why);
+    }
 }
 
 /* ---- deployment ---- */
+
+static void start_progress_timer(runner *self, weir_context *context)
+{
+    self->progress_timer = weir_context_set_timer(
+        context, weir_config_duration_ms(self->config, "heartbeat.interval"));
+}
 
 static void end_deploy(runner *self, weir_context *context)
 {
@@ -194,6 +299,18 @@ static int allocate_slots(runner *self, uint32_t nslots)
     self->printing = weir_calloc(nslots, sizeof *self->printing);
     self->print_numbers = weir_calloc(nslots, sizeof *self->print_numbers);
     return self->printing && self->print_numbers ? 0 : WEIR_ENO_MEMORY;
+}
+
+static uint32_t count_subtasks(const runner *self)
+{
+    const weir_deployment *deployment = self->deployment;
+    uint32_t count = 0;
+
+    for (uint32_t t = 0; t < deployment->plan->ntasks; t++) {
+        for (uint32_t s = 0; s < deployment->plan->tasks[t].parallelism; s++)
+            count += deployment->slot_runner[s] == self->spec->runner;
+    }
+    return count;
 }
 
 static void on_deploy(runner *self, weir_context *context, const weir_envelope *message)
@@ -222,6 +339,7 @@ static void on_deploy(runner *self, weir_context *context, const weir_envelope *
     self->deploy_reply = reply_to;
     for (uint32_t s = 0; s < deployment->nslots; s++)
         self->slots_here += deployment->slot_runner[s] == self->spec->runner;
+    self->subtasks_here = count_subtasks(self);
     rc = self->host->deploy(self->host, deployment, &error);
     if (rc < 0) {
         self->open_failed = true;
@@ -229,8 +347,7 @@ static void on_deploy(runner *self, weir_context *context, const weir_envelope *
         end_deploy(self, context);
         return;
     }
-    self->progress_timer = weir_context_set_timer(
-        context, weir_config_duration_ms(self->config, "heartbeat.interval"));
+    start_progress_timer(self, context);
 }
 
 void weir_runner_on_opened(void *actor, weir_context *context, uint32_t slot,
@@ -260,12 +377,6 @@ static void forget_report(runner *self, told *what)
         at = &(*at)->next;
     *at = what->next;
     weir_free(what);
-}
-
-static bool may_pass(const weir_error *error)
-{
-    return error->code == WEIR_ETIMEOUT || error->code == WEIR_EUNAVAILABLE ||
-           error->code == WEIR_ERESOURCES;
 }
 
 static void on_report_heard(void *actor, weir_context *context, void *data,
@@ -308,11 +419,27 @@ static void send_report(runner *self, weir_context *context, told *what)
                          on_report_heard, what);
 }
 
+/* Another subtask's report says the same and is still under way. */
+static bool is_told(const runner *self, const told *what)
+{
+    for (const told *other = self->told; other; other = other->next) {
+        if (other != what && strcmp(other->error, what->error) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void report(runner *self, weir_context *context, uint32_t slot, uint32_t task,
                    enum weir_task_status status, uint64_t records_in, uint64_t records_out,
                    const weir_error *error)
 {
     size_t size = error ? strlen(error->text) : 0;
+
+    self->subtasks_ended += weir_state_is_terminal(&weir_task_status_table, (uint32_t)status);
+    if (self->is_fenced) {
+        end_when_stopped(self, context);
+        return;
+    }
     told *what = weir_calloc(1, sizeof *what + size + 1);
 
     if (!what) {
@@ -329,7 +456,8 @@ static void report(runner *self, weir_context *context, uint32_t slot, uint32_t 
     if (error) {
         memcpy(what->error, error->text, size);
         what->code = error->code;
-        weir_context_log(context, WEIR_LOG_ERROR, "%s", error->text);
+        if (!is_told(self, what)) /* what strikes all of them is logged once */
+            weir_context_log(context, WEIR_LOG_ERROR, "%s", error->text);
     }
     what->held = status == WEIR_TASK_FINISHED && self->printing[slot] > 0;
     if (!what->held)
@@ -353,52 +481,109 @@ static void release_held(runner *self, weir_context *context, uint32_t slot)
     }
 }
 
-static void progress(runner *self, weir_context *context)
+/* What a report says, in a word: equal ones say the same, but for a chance of 1 in 2^64. */
+static uint64_t mix(uint64_t digest, uint64_t value)
+{
+    digest = (digest ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    return digest ^ digest >> 29;
+}
+
+/* False: no memory. */
+static bool add_slot(runner *self, weir_arena *arena, Weir__Proto__Progress *body, uint32_t s,
+                     uint64_t *digest, bool *all_idle)
+{
+    weir_subtask_progress now[SUBTASKS_MAX];
+    Weir__Proto__SlotProgress *slot = weir_arena_alloc(arena, sizeof *slot);
+    bool idle = false;
+
+    if (!slot)
+        return false;
+    weir__proto__slot_progress__init(slot);
+    size_t n = self->host->progress(self->host, s, now, SUBTASKS_MAX, &slot->counter, &idle);
+    slot->slot = s;
+    slot->idle = idle;
+    *all_idle &= idle;
+    *digest = mix(*digest, slot->counter);
+    body->slots[body->n_slots++] = slot;
+    for (size_t i = 0; i < n && i < SUBTASKS_MAX; i++) {
+        Weir__Proto__TaskProgress *task = weir_arena_alloc(arena, sizeof *task);
+        if (!task)
+            return false;
+        weir__proto__task_progress__init(task);
+        task->task = now[i].task;
+        task->subtask = now[i].subtask;
+        task->records_in = now[i].records_in;
+        task->records_out = now[i].records_out;
+        task->bytes_queued = now[i].bytes_queued;
+        task->backpressured_permille = now[i].backpressured ? 1000 : 0;
+        *digest = mix(mix(*digest, task->records_in), task->records_out);
+        *digest = mix(mix(*digest, task->bytes_queued), task->backpressured_permille);
+        body->tasks[body->n_tasks++] = task;
+    }
+    return true;
+}
+
+/* True: all slots are idle, as they were when it was last told. */
+static bool report_progress(runner *self, weir_context *context, weir_arena *arena)
 {
     Weir__Proto__Progress body = WEIR__PROTO__PROGRESS__INIT;
     weir_envelope message = WEIR__PROTO__ENVELOPE__INIT;
-    weir_subtask_progress now[SUBTASKS_MAX];
     uint32_t nslots = self->deployment->nslots;
-    weir_arena *arena = weir_arena_new(8192);
+    uint64_t digest = 0;
+    bool all_idle = true, whole = true;
 
-    if (!arena)
-        return;
     body.slots = weir_arena_alloc(arena, nslots * sizeof(void *));
     body.tasks =
         weir_arena_alloc(arena, (size_t)nslots * self->deployment->plan->ntasks * sizeof(void *));
-    for (uint32_t s = 0; body.slots && body.tasks && s < nslots; s++) {
-        if (self->deployment->slot_runner[s] != self->spec->runner)
-            continue;
-        Weir__Proto__SlotProgress *slot = weir_arena_alloc(arena, sizeof *slot);
-        bool idle = false;
-        if (!slot)
-            break;
-        weir__proto__slot_progress__init(slot);
-        size_t n = self->host->progress(self->host, s, now, SUBTASKS_MAX, &slot->counter, &idle);
-        slot->slot = s;
-        slot->idle = idle;
-        body.slots[body.n_slots++] = slot;
-        for (size_t i = 0; i < n && i < SUBTASKS_MAX; i++) {
-            Weir__Proto__TaskProgress *task = weir_arena_alloc(arena, sizeof *task);
-            if (!task)
-                break;
-            weir__proto__task_progress__init(task);
-            task->task = now[i].task;
-            task->subtask = now[i].subtask;
-            task->records_in = now[i].records_in;
-            task->records_out = now[i].records_out;
-            task->bytes_queued = now[i].bytes_queued;
-            task->backpressured_permille = now[i].backpressured ? 1000 : 0;
-            body.tasks[body.n_tasks++] = task;
-        }
+    if (!body.slots || !body.tasks)
+        return false;
+    for (uint32_t s = 0; whole && s < nslots; s++) {
+        if (self->deployment->slot_runner[s] == self->spec->runner)
+            whole = add_slot(self, arena, &body, s, &digest, &all_idle);
     }
+    if (whole && all_idle && digest == self->reported)
+        return true;
+    self->reported = digest;
     body.job = self->spec->job;
     body.runner = self->spec->runner;
     message.epoch = self->spec->epoch;
     message.body_case = WEIR__PROTO__ENVELOPE__BODY_PROGRESS;
     message.progress = &body;
     weir_context_send(context, master_of(self), &message);
+    return false;
+}
+
+/* Once nothing moves any more, a slot that does wakes this up again. It is told so before the slots
+ * are looked at, so that none moves unseen in between. */
+static void progress(runner *self, weir_context *context)
+{
+    weir_arena *arena = weir_arena_new(8192);
+    bool rest = false;
+
+    if (self->host->await_move)
+        self->host->await_move(self->host, true);
+    if (arena)
+        rest = report_progress(self, context, arena) && self->host->await_move;
     weir_arena_destroy(&arena);
+    self->progress_timer = 0;
+    if (rest)
+        return;
+    if (self->host->await_move)
+        self->host->await_move(self->host, false);
+    start_progress_timer(self, context);
+}
+
+void weir_runner_on_moved(void *actor, weir_context *context)
+{
+    runner *self = actor;
+
+    if (self->progress_timer != 0 || !self->deployment)
+        return;
+    start_progress_timer(self, context);
+    if (self->beat_ms > 0) {
+        weir_context_cancel_timer(context, self->beat_timer);
+        beat(self, context);
+    }
 }
 
 static void retry_split(runner *self, weir_context *context, uint64_t timer);
@@ -407,13 +592,16 @@ static void on_timer(void *actor, weir_context *context, uint64_t timer)
 {
     runner *self = actor;
 
-    if (timer != self->progress_timer) {
+    if (timer == self->progress_timer)
+        progress(self, context);
+    else if (timer == self->beat_timer)
+        beat(self, context);
+    else if (timer == self->fence_timer)
+        self->host->die(self->host, self->fence_reason);
+    else if (timer == self->meet_timer)
+        on_meet_timeout(self, context);
+    else
         retry_split(self, context, timer);
-        return;
-    }
-    progress(self, context);
-    self->progress_timer = weir_context_set_timer(
-        context, weir_config_duration_ms(self->config, "heartbeat.interval"));
 }
 
 /* ---- splits ---- */

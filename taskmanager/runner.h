@@ -30,6 +30,11 @@ typedef struct weir_runner_host {
     /* Ends the task runner as if it had crashed, with this as the reason: what it has to tell
      * cannot be told, and silence would leave its job waiting for ever. */
     void (*die)(struct weir_runner_host *self, const char *reason);
+    /* Whether weir_runner_on_moved shall come when a slot moves from now on, once. NULL: it never
+     * comes, and progress is looked after all the time. */
+    void (*await_move)(struct weir_runner_host *self, bool await);
+    /* A sign of life for the agent; the next one comes within `pace` times `beat_ms`. */
+    void (*beat)(struct weir_runner_host *self, uint32_t pace);
 } weir_runner_host;
 
 typedef struct weir_runner_config {
@@ -37,6 +42,7 @@ typedef struct weir_runner_config {
     const weir_config *config;           /* the job's */
     const char *data_endpoint;
     uint32_t pid;
+    int64_t beat_ms; /* how often `beat` is called; less often while nothing moves; 0: never */
     weir_runner_host *host;
 } weir_runner_config;
 
@@ -54,6 +60,7 @@ void weir_runner_on_want_split(void *runner, weir_context *context, uint32_t ope
                                uint32_t subtask, uint64_t number);
 void weir_runner_on_split(void *runner, weir_context *context, void *cookie, const void *split,
                           size_t size, bool end, const weir_error *error);
+void weir_runner_on_moved(void *runner, weir_context *context);
 /* Rows that slot `slot` prints; weir_runner_host.print_ready follows when they are taken. */
 void weir_runner_on_print(void *runner, weir_context *context, uint32_t slot, uint32_t operator_,
                           const void *bytes, size_t size);

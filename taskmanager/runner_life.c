@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#define BEATS 1 /* between two looks of the agent, which misses one now and then */
+
 int weir_runner_config_of(const Weir__Proto__RunnerSpec *spec, weir_config **ret, weir_error *err)
 {
     weir_config *config = weir_config_new();
@@ -22,8 +24,8 @@ int weir_runner_config_of(const Weir__Proto__RunnerSpec *spec, weir_config **ret
 static int run(weir_daemon *daemon, const weir_runner_life *life, weir_runner_threads **threads,
                weir_error *err)
 {
-    weir_runner_threads_config threads_config = {life->config, life->spec,
-                                                 weir_daemon_reactor(daemon), life->local};
+    weir_runner_threads_config threads_config = {
+        life->config, life->spec, weir_daemon_reactor(daemon), life->key, life->local, life->pulse};
     void *runner = NULL;
     char endpoint[300];
     int rc = weir_runner_threads_new(&threads_config, threads, err);
@@ -36,6 +38,7 @@ static int run(weir_daemon *daemon, const weir_runner_life *life, weir_runner_th
         .config = life->config,
         .data_endpoint = endpoint,
         .pid = (uint32_t)getpid(),
+        .beat_ms = life->pulse ? weir_pulse_interval_ms(life->pulse) / BEATS : 0,
         .host = weir_runner_threads_host(*threads),
     };
     rc = weir_runner_new(&config, &runner, err);
@@ -57,7 +60,12 @@ int weir_runner_live(const weir_runner_life *life, weir_error *err)
 {
     weir_daemon *daemon = NULL;
     weir_runner_threads *threads = NULL;
-    weir_daemon_config frame = {.config = life->config, .role = "runner", .signals = life->signals};
+    weir_daemon_config frame = {.config = life->config,
+                                .role = "runner",
+                                .takes_no_key = life->key == NULL,
+                                .key = life->key,
+                                .signals = life->signals,
+                                .is_watched = life->pulse != NULL}; /* its agent feels it */
     int rc = weir_daemon_new(&frame, &daemon, err);
 
     if (rc == 0)

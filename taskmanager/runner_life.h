@@ -5,15 +5,18 @@
 
 #include "actors/reactor.h"
 #include "base/options.h"
+#include "taskmanager/pulse.h"
 
 typedef struct weir_runner_life {
     const Weir__Proto__RunnerSpec *spec; /* borrowed */
     const weir_config *config;           /* borrowed */
+    const weir_key_pair *key;            /* of the job; borrowed; NULL: there are no keys */
     bool signals;
     bool local;   /* print: to this process's stdout */
     int watch_fd; /* -1: none */
     void (*on_watch)(void *data);
     void *data;
+    weir_pulse *pulse; /* borrowed; NULL: no agent feels it */
 } weir_runner_life;
 
 /* The defaults with the values of the specification. */

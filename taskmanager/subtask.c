@@ -471,8 +471,10 @@ int weir_subtask_run(weir_subtask *subtask, weir_wait *wait, weir_error *err)
     return run_gates(subtask, wait, err);
 }
 
-int weir_subtask_flush(weir_subtask *subtask, weir_wait *wait, weir_error *err)
+int weir_subtask_flush(weir_subtask *subtask, bool late, weir_wait *wait, weir_error *err)
 {
+    int kept = 0;
+
     if (subtask->status != WEIR_TASK_RUNNING || subtask->chain_ended)
         return 0;
     int rc = weir_chain_flush(subtask->chain, wait, err);
@@ -481,11 +483,15 @@ int weir_subtask_flush(weir_subtask *subtask, weir_wait *wait, weir_error *err)
     for (uint32_t i = 0; i < subtask->noutputs; i++) {
         if (!weir_edge_writer_has_rows(subtask->outputs[i].writer))
             continue;
+        if (!late && !weir_edge_writer_has_room(subtask->outputs[i].writer)) {
+            kept = 1;
+            continue;
+        }
         rc = weir_edge_writer_flush(subtask->outputs[i].writer, err);
         if (rc < 0)
             return rc;
     }
-    return 0;
+    return kept;
 }
 
 /* ---- facts ---- */

@@ -22,7 +22,10 @@ void weir_subtask_close(weir_subtask *subtask); /* ends it early: everything is 
 /* One quantum, about one batch. 1: made progress; 0: has nothing to do, or must wait (`wait` says
  * for what, if it is not for frames). */
 int weir_subtask_run(weir_subtask *subtask, weir_wait *wait, weir_error *err) WEIR_MUST_CHECK;
-int weir_subtask_flush(weir_subtask *subtask, weir_wait *wait, weir_error *err) WEIR_MUST_CHECK;
+/* Hands on what is buffered. 1: rows of an output without room stay, unless it is `late` for them:
+ * a slot that only waits for credit would cut its batches into crumbs. */
+int weir_subtask_flush(weir_subtask *subtask, bool late, weir_wait *wait,
+                       weir_error *err) WEIR_MUST_CHECK;
 
 /* A frame for edge `edge`: credit for an output channel, or data for a gate. Takes it over. */
 int weir_subtask_receive(weir_subtask *subtask, const weir_task_edge *edge, weir_frame *frame,

@@ -15,6 +15,11 @@
 
 #include <cmocka.h>
 
+/* heartbeat.timeout, and what follows from it. */
+#define OWNER_MAX_US (20 * INT64_C(1000000))
+
+#define RUNNER_PACE 40 /* how much more seldom task runners beat */
+
 typedef struct sim_taskmanager {
     weir_agent_host host;
     sim_cluster *cluster;
@@ -64,6 +69,11 @@ weir_simulated_node *sim_add_node(sim_cluster *cluster, const char *role, const 
         .peers_max = 64,
         .message_max = 16u << 20,
     };
+    if (strcmp(role, "runner") == 0) { /* its agent feels it, as in processes */
+        config.heartbeat_interval_ms *= RUNNER_PACE;
+        config.heartbeat_timeout_ms *= RUNNER_PACE;
+        config.silence_ms = config.heartbeat_timeout_ms;
+    }
     if (weir_simulator_add(cluster->simulator, &config, endpoint, killed, data, &node, &error) < 0)
         fail_msg("%s", error.text);
     /* A process takes a moment to start. */
@@ -188,7 +198,8 @@ static void start_taskmanager(sim_cluster *cluster, uint32_t index)
     sim_taskmanager *self = weir_calloc(1, sizeof *self);
     weir_error error = WEIR_ERROR_INIT;
 
-    self->host = (weir_agent_host){find_artifact, store_artifact, spawn, kill_runner, read_log};
+    self->host =
+        (weir_agent_host){find_artifact, store_artifact, spawn, kill_runner, read_log, NULL, NULL};
     self->cluster = cluster;
     self->alive = true;
     self->node = sim_add_node(cluster, "taskmanager", NULL, on_taskmanager_end, self);
@@ -239,13 +250,17 @@ static void cut_taskmanager(void *data)
 {
     sim_cluster *cluster = data;
     sim_taskmanager *victim = cluster->taskmanagers[cluster->plan->taskmanagers - 1];
+    weir_simulated_node *runner = sim_runner_node(cluster, victim);
     int64_t duration = cluster->plan->cut_for_us;
+    bool both_ways = duration % 2 == 0;
 
     if (!victim->alive)
         return;
     weir_simulator_cut(cluster->simulator, victim->node, cluster->dispatcher, true, duration);
-    weir_simulator_cut(cluster->simulator, victim->node, cluster->jobmanager, duration % 2 == 0,
-                       duration);
+    weir_simulator_cut(cluster->simulator, victim->node, cluster->jobmanager, both_ways, duration);
+    bool whole_host = duration % 3 != 0 || duration > OWNER_MAX_US; /* else the agent alone */
+    if (runner && whole_host)
+        weir_simulator_cut(cluster->simulator, runner, cluster->jobmanager, both_ways, duration);
 }
 
 static void pause_taskmanager(void *data)
@@ -286,6 +301,28 @@ static void schedule(sim_cluster *cluster, int64_t at_us, void (*run)(void *))
 static bool is_over(void *data)
 {
     return ((sim_cluster *)data)->result->ended;
+}
+
+static bool is_quiet(void *data)
+{
+    return !((sim_cluster *)data)->runners;
+}
+
+/* Whatever became of the job, its task runners end, also on a host that stays cut off: nobody there
+ * goes on with what others were given or were told is over. */
+static void check_no_owner(sim_cluster *cluster)
+{
+    int64_t now_us = weir_simulator_now_us(cluster->simulator);
+    int64_t paused_until_us = cluster->plan->pause_us == INT64_MAX
+                                  ? 0
+                                  : cluster->plan->pause_us + cluster->plan->pause_for_us;
+    int64_t from_us = now_us > paused_until_us ? now_us : paused_until_us;
+
+    if (weir_simulator_run(cluster->simulator, is_quiet, cluster, from_us + OWNER_MAX_US) < 0)
+        fail_msg("seed %llu: the job is %s; a task runner of it lives on %lld s later; replay: "
+                 "test_sim_cluster --seed %llu --trace",
+                 (unsigned long long)cluster->plan->seed, cluster->result->state,
+                 (long long)(OWNER_MAX_US / 1000000), (unsigned long long)cluster->plan->seed);
 }
 
 /* ---- the run ---- */
@@ -330,6 +367,8 @@ void sim_run(const sim_plan *plan, sim_result *result)
     result->virtual_us = weir_simulator_now_us(cluster.simulator);
     result->faults = weir_simulator_faults(cluster.simulator);
     result->hash = weir_simulator_hash(cluster.simulator);
+    if (rc == 0 && result->ended)
+        check_no_owner(&cluster);
     end_cluster(&cluster);
     if (rc < 0 || !result->ended)
         fail_msg("seed %llu: the job did not end in %lld s of virtual time; it is %s; replay: "

@@ -23,14 +23,15 @@ typedef struct sim_plan {
     const weir_graph_option *params;
     uint32_t nparams;
     weir_fault_plan faults;
-    int64_t kill_taskmanager_us;     /* INT64_MAX: never; the first one, and its runners */
-    int64_t kill_runner_us;          /* a task runner of the first TaskManager, alone */
-    int64_t kill_jobmanager_us;      /* another comes a second later: for jobs not handed out */
-    int64_t cut_us, cut_for_us;      /* the last TaskManager from dispatcher and JobManager */
-    int64_t pause_us, pause_for_us;  /* of the last TaskManager's runner and agent */
-    int64_t restart_dispatcher_us;   /* killed there, started again 300 ms later */
-    int64_t cancel_us;               /* the client cancels the job */
-    bool streaming;                  /* execution.runtime-mode: a changelog, every row shuffled */
+    int64_t kill_taskmanager_us;    /* INT64_MAX: never; the first one, and its runners */
+    int64_t kill_runner_us;         /* a task runner of the first TaskManager, alone */
+    int64_t kill_jobmanager_us;     /* another comes a second later: for jobs not handed out */
+    int64_t cut_us, cut_for_us;     /* the last TaskManager, mostly with its runner, from dispatcher
+                                     * and JobManager */
+    int64_t pause_us, pause_for_us; /* of the last TaskManager's runner and agent */
+    int64_t restart_dispatcher_us;  /* killed there, started again 300 ms later */
+    int64_t cancel_us;              /* the client cancels the job */
+    bool streaming;                 /* execution.runtime-mode: a changelog, every row shuffled */
     uint32_t data_drop, data_repeat; /* chances per data frame, in 1/100,000 */
     int64_t limit_us;                /* virtual time until which the job must have ended */
     bool trace;

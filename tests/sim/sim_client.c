@@ -181,7 +181,7 @@ static void start(void *actor, weir_context *context)
     client *self = actor;
     weir_error error = WEIR_ERROR_INIT;
 
-    if (weir_context_connect(context, DISPATCHER, "sim://dispatcher", &error) < 0)
+    if (weir_context_connect(context, DISPATCHER, "sim://dispatcher", 0, &error) < 0)
         fail_msg("%s", error.text);
     if (self->cluster->plan->cancel_us != INT64_MAX)
         self->cancel_timer = weir_context_set_timer(context, self->cluster->plan->cancel_us / 1000);

@@ -372,9 +372,17 @@ int sim_runner_spawn(sim_cluster *cluster, struct sim_taskmanager *taskmanager,
 {
     sim_runner *self = weir_calloc(1, sizeof *self);
 
-    self->host = (weir_runner_host){host_deploy,     host_start,        host_cancel,
-                                    host_give_split, host_ask_split,    host_print_ready,
-                                    host_progress,   host_print_to_log, host_die};
+    self->host = (weir_runner_host){host_deploy,
+                                    host_start,
+                                    host_cancel,
+                                    host_give_split,
+                                    host_ask_split,
+                                    host_print_ready,
+                                    host_progress,
+                                    host_print_to_log,
+                                    host_die,
+                                    NULL,
+                                    NULL};
     self->cluster = cluster;
     self->taskmanager = taskmanager;
     if (weir_proto_copy(&spec->base, (ProtobufCMessage **)&self->spec) < 0)

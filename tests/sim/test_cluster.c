@@ -147,6 +147,8 @@ static void choose_faults(sim_plan *plan, weir_prng *prng)
     case 7:
         plan->cut_us = (int64_t)weir_prng_below(prng, 400000);
         plan->cut_for_us = (int64_t)weir_prng_below(prng, 9000000);
+        if (weir_prng_below(prng, 3) == 0)
+            plan->cut_for_us += 600000000; /* for good */
         break;
     default:
         break;

@@ -94,6 +94,10 @@ static void one_message_is_one_line(void **state)
     assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
     assert_non_null(strstr(line, "rrr["));
     assert_int_equal(strspn(strchr(line, 'r'), "r"), 63);
+    made = capture_start();
+    weir_log_info("\xC3\xA4 \x9B \xC2\x9Bm"); /* some terminals obey C1, too */
+    line = capture_end(made);
+    assert_non_null(strstr(line, "] \xC3\xA4 \\x9b \\xc2\\x9bm\n"));
 }
 
 static void long_messages_are_cut(void **state)

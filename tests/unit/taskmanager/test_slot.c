@@ -120,6 +120,25 @@ static void test_cancel_ends_every_subtask(void **state)
     job_close(&job);
 }
 
+/* Its job's other slots may take a while to open: a wait that ends at once would keep a core busy.
+ */
+static void test_a_slot_that_is_not_started_waits_for_nothing(void **state)
+{
+    weir_graph_option params[] = {{"input", "file:/etc/hosts"}, {"output", "print:"}};
+    slot_job job;
+    int fds[4];
+    int64_t at_ms;
+    (void)state;
+
+    job_open(&job, WEIR_EXAMPLES_DIR "/wordcount.so", params, 2, 2, true, 1);
+    for (uint32_t s = 0; s < 2; s++) {
+        assert_false(weir_slot_turn(job.slots[s].slot));
+        assert_int_equal(weir_slot_wait(job.slots[s].slot, fds, 4, &at_ms), 0);
+        assert_int_equal(at_ms, INT64_MAX);
+    }
+    job_close(&job);
+}
+
 static void test_a_missing_file_is_told(void **state)
 {
     (void)state;
@@ -140,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_wordcount_is_exact_in_any_order),
         cmocka_unit_test(test_a_lost_batch_fails_the_job),
         cmocka_unit_test(test_cancel_ends_every_subtask),
+        cmocka_unit_test(test_a_slot_that_is_not_started_waits_for_nothing),
         cmocka_unit_test(test_a_missing_file_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

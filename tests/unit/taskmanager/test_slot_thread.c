@@ -124,9 +124,9 @@ static void start(threaded_job *job, slot_job *base, weir_config *config)
                                         .config = config};
     pthread_mutex_lock(&job->lock);
     for (uint32_t s = 0; s < base->plan->slots; s++) {
-        weir_slot_thread_config thread = {&job->deployment, s,         job,
-                                          on_send,          on_status, on_opened,
-                                          on_want_split,    on_split,  on_print};
+        weir_slot_thread_config thread = {&job->deployment, s,         job,           on_send,
+                                          on_status,        on_opened, on_want_split, on_split,
+                                          on_print,         NULL,      NULL};
         if (weir_slot_thread_new(&thread, &job->slots[s], &error) < 0)
             fail_msg("%s", error.text);
     }
