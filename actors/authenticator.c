@@ -55,8 +55,11 @@ static int start_thread(struct weir__handler *handler, weir_error *err)
     return rc == 0 ? 0 : weir_error_errno(err, rc, "cannot start the thread that checks keys");
 }
 
+/* A closed socket leaves its name some time later, and the next handler would find it taken. */
 static void close_handler(struct weir__handler *handler)
 {
+    if (handler->socket != NULL)
+        zmq_unbind(handler->socket, HANDLER_ENDPOINT);
     weir_zmq_close(&handler->socket);
     if (handler->stop_fd >= 0)
         close(handler->stop_fd);
