@@ -1,93 +1,24 @@
-/* actors/simulator.c -- many nodes in one thread, virtual time, one seed.
+/* actors/simulator.c -- many nodes in one thread, virtual time, one seed: the queue of events, life
+ * and death of nodes, faults, running.
  *
  * Invariants: nothing depends on addresses, real time or real chance; every event is taken from the
  * queue in the order (time, number), and events of a paused node go back into it in that order. A
  * node is destroyed only while none of its callbacks runs. */
-#include "actors/simulator.h"
+#include "actors/simulator_internal.h"
 
-#include "actors/number_map.h"
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/map.h"
 #include "base/memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define WALL_START_MS INT64_C(1700000000000)
-
-enum { HINT_DELAY_US = 20000, HINTS_PERMILLE = 750, LATE_TIMES = 8, FIRST_CAPACITY = 64 };
-
-enum event_kind { EVENT_MESSAGE, EVENT_LINK_UP, EVENT_LINK_DOWN, EVENT_WAKE, EVENT_RUN };
+enum { FIRST_CAPACITY = 64 };
 
 static const char *const event_names[] = {"message", "link-up", "link-down", "wake", "run"};
 
-typedef struct event {
-    int64_t at_us;
-    uint64_t number;
-    enum event_kind kind;
-    weir_simulated_node *node; /* NULL: of nobody */
-    weir_simulated_node *from; /* MESSAGE */
-    uint64_t link;             /* WAKE: its generation */
-    void (*run)(void *data);
-    void *data;
-    size_t size; /* MESSAGE */
-    uint8_t bytes[];
-} event;
-
-struct weir_simulated_node {
-    weir_transport transport; /* first: the transport's self is the node */
-    weir_simulator *simulator;
-    uint32_t index;
-    char *endpoint;
-    weir_node *node;
-    bool alive;
-    bool dying; /* killed by its own callback: dies when that returns */
-    int64_t paused_until_us;
-    int64_t wake_us;
-    uint64_t wake_generation;
-    void (*killed)(void *data);
-    void *data;
-};
-
-/* What an outgoing link leads to: whoever has the endpoint now. Each process that it reached knows
- * it by a number of its own. */
-typedef struct connection {
-    uint64_t link;
-    weir_simulated_node *connector;
-    char *endpoint;
-    weir_simulated_node *acceptor; /* last reached */
-    uint64_t acceptor_link;        /* 0: none */
-    int64_t last_us[2];            /* latest arrival at the acceptor, at the connector */
-} connection;
-
-typedef struct cut {
-    weir_simulated_node *from, *to;
-    int64_t until_us;
-} cut;
-
-struct weir_simulator {
-    weir_prng prng;
-    int64_t now_us;
-    event **events; /* a binary heap */
-    size_t count, capacity;
-    uint64_t last_event, last_link;
-    weir_simulated_node **nodes;
-    size_t node_count, node_capacity;
-    weir_number_map links; /* both numbers of each connection */
-    cut *cuts;
-    size_t cut_count, cut_capacity;
-    weir_fault_plan plan;
-    weir_fault_counts counts;
-    weir_simulated_node *running; /* whose callbacks are on the stack */
-    uint64_t hash;
-    bool trace, failed;
-};
-
 /* --- the queue --- */
 
-static bool is_before(const event *a, const event *b)
+static bool is_before(const weir__sim_event *a, const weir__sim_event *b)
 {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->number < b->number;
 }
@@ -105,15 +36,15 @@ static int grow(void **array, size_t *capacity, size_t count, size_t size)
     return 0;
 }
 
-static int push(weir_simulator *simulator, event *new_event)
+void weir__sim_push(weir_simulator *simulator, weir__sim_event *new_event)
 {
     void *events = simulator->events;
-    int rc = grow(&events, &simulator->capacity, simulator->count, sizeof(event *));
+    int rc = grow(&events, &simulator->capacity, simulator->count, sizeof(weir__sim_event *));
     simulator->events = events;
     if (rc != 0) {
         simulator->failed = true;
         weir_free(new_event);
-        return rc;
+        return;
     }
     new_event->number = ++simulator->last_event;
     size_t place = simulator->count++;
@@ -122,13 +53,12 @@ static int push(weir_simulator *simulator, event *new_event)
         place = (place - 1) / 2;
     }
     simulator->events[place] = new_event;
-    return 0;
 }
 
-static event *pop(weir_simulator *simulator)
+static weir__sim_event *pop(weir_simulator *simulator)
 {
-    event *first = simulator->events[0];
-    event *last = simulator->events[--simulator->count];
+    weir__sim_event *first = simulator->events[0];
+    weir__sim_event *last = simulator->events[--simulator->count];
     size_t place = 0;
     for (;;) {
         size_t child = place * 2 + 1;
@@ -147,10 +77,10 @@ static event *pop(weir_simulator *simulator)
     return first;
 }
 
-static event *make_event(weir_simulator *simulator, enum event_kind kind, int64_t at_us,
-                         weir_simulated_node *node, size_t size)
+weir__sim_event *weir__sim_make_event(weir_simulator *simulator, enum weir__sim_event_kind kind,
+                                      int64_t at_us, weir_simulated_node *node, size_t size)
 {
-    event *made = weir_calloc(1, sizeof *made + size);
+    weir__sim_event *made = weir_calloc(1, sizeof *made + size);
     if (made == NULL) {
         simulator->failed = true;
         return NULL;
@@ -160,207 +90,6 @@ static event *make_event(weir_simulator *simulator, enum event_kind kind, int64_
     made->node = node;
     made->size = size;
     return made;
-}
-
-static void push_hint(weir_simulator *simulator, weir_simulated_node *node, uint64_t link, bool up)
-{
-    /* A hint may fail to come: a host that vanishes closes no connection. */
-    int64_t delay = (int64_t)weir_prng_below(&simulator->prng, HINT_DELAY_US);
-    if (weir_prng_below(&simulator->prng, 1000) >= HINTS_PERMILLE)
-        return;
-    event *hint = make_event(simulator, up ? EVENT_LINK_UP : EVENT_LINK_DOWN,
-                             simulator->now_us + delay, node, 0);
-    if (hint == NULL)
-        return;
-    hint->link = link;
-    if (push(simulator, hint) != 0)
-        simulator->failed = true;
-}
-
-/* --- the network --- */
-
-static weir_simulated_node *node_at(const weir_simulator *simulator, const char *endpoint)
-{
-    for (size_t i = simulator->node_count; i-- > 0;) {
-        weir_simulated_node *node = simulator->nodes[i];
-        if (node->alive && node->endpoint != NULL && strcmp(node->endpoint, endpoint) == 0)
-            return node;
-    }
-    return NULL;
-}
-
-static bool is_cut(const weir_simulator *simulator, const weir_simulated_node *from,
-                   const weir_simulated_node *to)
-{
-    for (size_t i = 0; i < simulator->cut_count; i++) {
-        const cut *one = &simulator->cuts[i];
-        if (one->from == from && one->to == to && one->until_us > simulator->now_us)
-            return true;
-    }
-    return false;
-}
-
-static bool chance(weir_simulator *simulator, uint32_t permille)
-{
-    return weir_prng_below(&simulator->prng, 1000) < permille;
-}
-
-static int64_t delay_of(weir_simulator *simulator)
-{
-    const weir_fault_plan *plan = &simulator->plan;
-    uint64_t range = (uint64_t)(plan->delay_max_us - plan->delay_min_us) + 1;
-    return plan->delay_min_us + (int64_t)weir_prng_below(&simulator->prng, range);
-}
-
-static void carry(weir_simulator *simulator, weir_simulated_node *from, weir_simulated_node *to,
-                  uint64_t link, const void *bytes, size_t size, int64_t at_us)
-{
-    event *message = make_event(simulator, EVENT_MESSAGE, at_us, to, size);
-    if (message == NULL)
-        return;
-    message->from = from;
-    message->link = link;
-    memcpy(message->bytes, bytes, size);
-    if (push(simulator, message) != 0)
-        simulator->failed = true;
-}
-
-/* In order behind the direction's last one, unless it is overtaken. */
-static void post(weir_simulator *simulator, weir_simulated_node *from, weir_simulated_node *to,
-                 uint64_t link, const void *bytes, size_t size, int64_t *last_us)
-{
-    simulator->counts.messages++;
-    int64_t late_us = simulator->plan.delay_max_us * LATE_TIMES + 1;
-    int64_t at_us = simulator->now_us + delay_of(simulator);
-    bool is_dropped = chance(simulator, simulator->plan.drop);
-    bool is_repeated = chance(simulator, simulator->plan.repeat);
-    bool is_overtaken = chance(simulator, simulator->plan.reorder);
-    int64_t extra_us = (int64_t)weir_prng_below(&simulator->prng, (uint64_t)late_us);
-    if (is_cut(simulator, from, to) || is_dropped) {
-        simulator->counts.dropped++;
-        return;
-    }
-    if (is_overtaken) {
-        simulator->counts.reordered++;
-        at_us += extra_us;
-    } else {
-        at_us = at_us > *last_us ? at_us : *last_us;
-        *last_us = at_us;
-    }
-    carry(simulator, from, to, link, bytes, size, at_us);
-    if (is_repeated) {
-        simulator->counts.repeated++;
-        carry(simulator, from, to, link, bytes, size, at_us + extra_us);
-    }
-}
-
-static int transport_connect(weir_transport *self, const char *endpoint, weir_roles expected,
-                             uint64_t *ret_link, weir_error *err)
-{
-    (void)expected; /* there are no keys; the node looks at the role */
-    weir_simulated_node *node = (weir_simulated_node *)self;
-    weir_simulator *simulator = node->simulator;
-    connection *made = weir_calloc(1, sizeof *made);
-    char *copy = weir_strdup(endpoint);
-    if (made == NULL || copy == NULL ||
-        weir_number_map_put(&simulator->links, simulator->last_link + 1, made) != 0) {
-        weir_free(made);
-        weir_free(copy);
-        return weir_error_set(err, WEIR_ENO_MEMORY, "simulator: no memory for a connection");
-    }
-    made->link = ++simulator->last_link;
-    made->connector = node;
-    made->endpoint = copy;
-    if (node_at(simulator, endpoint) != NULL)
-        push_hint(simulator, node, made->link, true);
-    *ret_link = made->link;
-    return 0;
-}
-
-static void free_connection(weir_simulator *simulator, connection *gone)
-{
-    weir_number_map_take(&simulator->links, gone->link);
-    if (gone->acceptor_link != 0)
-        weir_number_map_take(&simulator->links, gone->acceptor_link);
-    weir_free(gone->endpoint);
-    weir_free(gone);
-}
-
-static void transport_disconnect(weir_transport *self, uint64_t link)
-{
-    weir_simulator *simulator = ((weir_simulated_node *)self)->simulator;
-    connection *found = weir_number_map_get(&simulator->links, link);
-    if (found == NULL)
-        return;
-    if (found->link == link) {
-        free_connection(simulator, found);
-        return;
-    }
-    /* The acceptor forgets it; what comes next on it comes as a new link. */
-    weir_number_map_take(&simulator->links, link);
-    found->acceptor_link = 0;
-}
-
-static int reach(weir_simulator *simulator, connection *out)
-{
-    weir_simulated_node *acceptor = node_at(simulator, out->endpoint);
-    if (acceptor == NULL)
-        return WEIR_EUNAVAILABLE;
-    if (acceptor == out->acceptor && out->acceptor_link != 0)
-        return 0;
-    int rc = weir_number_map_put(&simulator->links, simulator->last_link + 1, out);
-    if (rc != 0)
-        return rc;
-    if (out->acceptor_link != 0)
-        weir_number_map_take(&simulator->links, out->acceptor_link);
-    if (acceptor != out->acceptor)
-        out->last_us[0] = out->last_us[1] = 0;
-    out->acceptor = acceptor;
-    out->acceptor_link = ++simulator->last_link;
-    return 0;
-}
-
-static int transport_send(weir_transport *self, uint64_t link, const void *bytes, size_t size)
-{
-    weir_simulated_node *node = (weir_simulated_node *)self;
-    weir_simulator *simulator = node->simulator;
-    connection *found = weir_number_map_get(&simulator->links, link);
-    if (found == NULL)
-        return WEIR_EUNAVAILABLE;
-    if (found->link != link) { /* back from the acceptor */
-        if (found->acceptor != node || !found->connector->alive)
-            return WEIR_EUNAVAILABLE;
-        post(simulator, node, found->connector, found->link, bytes, size, &found->last_us[1]);
-        return 0;
-    }
-    int rc = reach(simulator, found);
-    if (rc == 0)
-        post(simulator, node, found->acceptor, found->acceptor_link, bytes, size,
-             &found->last_us[0]);
-    return rc;
-}
-
-static int64_t transport_now_ms(weir_transport *self)
-{
-    return ((weir_simulated_node *)self)->simulator->now_us / 1000;
-}
-
-static int64_t transport_wall_ms(weir_transport *self)
-{
-    return WALL_START_MS + transport_now_ms(self);
-}
-
-static uint64_t transport_random(weir_transport *self)
-{
-    return weir_prng_next(&((weir_simulated_node *)self)->simulator->prng);
-}
-
-static void transport_log(weir_transport *self, int level, const char *line)
-{
-    const weir_simulated_node *node = (weir_simulated_node *)self;
-    if (node->simulator->trace)
-        fprintf(stderr, "%12" PRId64 " node %u log %d %s\n", node->simulator->now_us, node->index,
-                level, line);
 }
 
 /* --- life and death --- */
@@ -386,24 +115,9 @@ static void die(weir_simulated_node *node)
         node->killed(node->data);
 }
 
-/* Tells those who are connected to it, and drops its own connections. */
-static void break_links(weir_simulator *simulator, const weir_simulated_node *gone)
-{
-    /* By number, not by place in the table, so that chance is asked in a fixed order. */
-    for (uint64_t link = 1; link <= simulator->last_link; link++) {
-        connection *found = weir_number_map_get(&simulator->links, link);
-        if (found == NULL || found->link != link)
-            continue;
-        if (found->connector == gone)
-            free_connection(simulator, found);
-        else if (found->acceptor == gone && found->connector->alive)
-            push_hint(simulator, found->connector, link, false);
-    }
-}
-
 static void end_node(weir_simulator *simulator, weir_simulated_node *node)
 {
-    break_links(simulator, node);
+    weir__sim_break_links(simulator, node);
     die(node);
 }
 
@@ -430,16 +144,6 @@ void weir_simulator_destroy(weir_simulator **simulator)
     weir_free(gone);
 }
 
-static void announce(weir_simulator *simulator, const weir_simulated_node *node)
-{
-    for (uint64_t link = 1; node->endpoint != NULL && link <= simulator->last_link; link++) {
-        connection *found = weir_number_map_get(&simulator->links, link);
-        if (found != NULL && found->link == link && found->connector->alive &&
-            strcmp(found->endpoint, node->endpoint) == 0)
-            push_hint(simulator, found->connector, link, true);
-    }
-}
-
 static int make_node(weir_simulator *simulator, const weir_node_config *config,
                      const char *endpoint, weir_simulated_node **ret, weir_error *err)
 {
@@ -450,15 +154,7 @@ static int make_node(weir_simulator *simulator, const weir_node_config *config,
         weir_free(copy);
         return weir_error_set(err, WEIR_ENO_MEMORY, "simulator: no memory for a node");
     }
-    node->transport = (weir_transport){
-        .connect = transport_connect,
-        .disconnect = transport_disconnect,
-        .send = transport_send,
-        .now_ms = transport_now_ms,
-        .wall_ms = transport_wall_ms,
-        .random = transport_random,
-        .log = transport_log,
-    };
+    node->transport = weir__sim_transport;
     node->simulator = simulator;
     node->endpoint = copy;
     node->wake_us = INT64_MAX;
@@ -476,7 +172,7 @@ int weir_simulator_add(weir_simulator *simulator, const weir_node_config *config
                        const char *endpoint, void (*killed)(void *data), void *data,
                        weir_simulated_node **ret, weir_error *err)
 {
-    if (endpoint != NULL && node_at(simulator, endpoint) != NULL)
+    if (endpoint != NULL && weir__sim_node_at(simulator, endpoint) != NULL)
         return weir_error_set(err, WEIR_EEXISTS, "simulator: %s has a living node", endpoint);
     void *nodes = simulator->nodes;
     int rc = grow(&nodes, &simulator->node_capacity, simulator->node_count,
@@ -493,7 +189,7 @@ int weir_simulator_add(weir_simulator *simulator, const weir_node_config *config
     node->data = data;
     node->index = (uint32_t)simulator->node_count;
     simulator->nodes[simulator->node_count++] = node;
-    announce(simulator, node);
+    weir__sim_announce(simulator, node);
     *ret = node;
     return 0;
 }
@@ -517,11 +213,24 @@ void weir_simulator_set_faults(weir_simulator *simulator, const weir_fault_plan 
         simulator->plan.delay_max_us = simulator->plan.delay_min_us;
 }
 
+/* Messages under way to or from it. */
+static bool is_busy(const weir_simulator *simulator, const weir_simulated_node *node)
+{
+    for (size_t i = 0; i < simulator->count; i++) {
+        const weir__sim_event *one = simulator->events[i];
+        if (one->kind == WEIR__SIM_MESSAGE && (one->node == node || one->from == node) &&
+            weir__sim_is_worth(one))
+            return true;
+    }
+    return false;
+}
+
 void weir_simulator_kill(weir_simulator *simulator, weir_simulated_node *node)
 {
     if (!weir_simulated_node_is_alive(node))
         return;
     simulator->counts.killed++;
+    simulator->mattered.killed += is_busy(simulator, node);
     if (simulator->running == node)
         node->dying = true;
     else
@@ -534,12 +243,19 @@ void weir_simulator_pause(weir_simulator *simulator, weir_simulated_node *node, 
         return;
     simulator->counts.paused++;
     int64_t until_us = simulator->now_us + for_us;
+    if (node->paused_until_us <= simulator->now_us)
+        node->pause_untold = true;
     if (until_us > node->paused_until_us)
         node->paused_until_us = until_us;
 }
 
+bool weir_simulated_node_was_held_up(const weir_simulated_node *node)
+{
+    return node->paused_until_us > 0 && !node->pause_untold;
+}
+
 static void cut_one_way(weir_simulator *simulator, weir_simulated_node *from,
-                        weir_simulated_node *to, int64_t until_us)
+                        weir_simulated_node *to, bool both_ways, int64_t until_us)
 {
     size_t kept = 0;
     for (size_t i = 0; i < simulator->cut_count; i++) {
@@ -548,22 +264,31 @@ static void cut_one_way(weir_simulator *simulator, weir_simulated_node *from,
     }
     simulator->cut_count = kept;
     void *cuts = simulator->cuts;
-    int rc = grow(&cuts, &simulator->cut_capacity, simulator->cut_count, sizeof(cut));
+    int rc = grow(&cuts, &simulator->cut_capacity, simulator->cut_count, sizeof(weir__sim_cut));
     simulator->cuts = cuts;
     if (rc != 0) {
         simulator->failed = true;
         return;
     }
-    simulator->cuts[simulator->cut_count++] = (cut){from, to, until_us};
+    simulator->cuts[simulator->cut_count++] = (weir__sim_cut){
+        .from = from, .to = to, .until_us = until_us, .both_ways = both_ways, .untold = true};
 }
 
 void weir_simulator_cut(weir_simulator *simulator, weir_simulated_node *a, weir_simulated_node *b,
                         bool both_ways, int64_t for_us)
 {
-    simulator->counts.cut++;
-    cut_one_way(simulator, a, b, simulator->now_us + for_us);
     if (both_ways)
-        cut_one_way(simulator, b, a, simulator->now_us + for_us);
+        simulator->counts.cut++;
+    else
+        simulator->counts.cut_one++;
+    cut_one_way(simulator, a, b, both_ways, simulator->now_us + for_us);
+    if (both_ways)
+        cut_one_way(simulator, b, a, both_ways, simulator->now_us + for_us);
+}
+
+void weir_simulator_heal(weir_simulator *simulator)
+{
+    simulator->cut_count = 0;
 }
 
 /* --- running --- */
@@ -571,12 +296,14 @@ void weir_simulator_cut(weir_simulator *simulator, weir_simulated_node *a, weir_
 int weir_simulator_schedule(weir_simulator *simulator, weir_simulated_node *node, int64_t delay_us,
                             void (*run)(void *data), void *data)
 {
-    event *task = make_event(simulator, EVENT_RUN, simulator->now_us + delay_us, node, 0);
+    weir__sim_event *task =
+        weir__sim_make_event(simulator, WEIR__SIM_RUN, simulator->now_us + delay_us, node, 0);
     if (task == NULL)
         return WEIR_ENO_MEMORY;
     task->run = run;
     task->data = data;
-    return push(simulator, task);
+    weir__sim_push(simulator, task);
+    return simulator->failed ? WEIR_ENO_MEMORY : 0;
 }
 
 static void mix(weir_simulator *simulator, uint64_t value)
@@ -585,7 +312,7 @@ static void mix(weir_simulator *simulator, uint64_t value)
     simulator->hash ^= simulator->hash >> 29;
 }
 
-static void record(weir_simulator *simulator, const event *one)
+static void record(weir_simulator *simulator, const weir__sim_event *one)
 {
     mix(simulator, (uint64_t)one->at_us);
     mix(simulator, (uint64_t)one->kind);
@@ -595,9 +322,12 @@ static void record(weir_simulator *simulator, const event *one)
         mix(simulator, one->bytes[i]);
     if (!simulator->trace)
         return;
-    fprintf(stderr, "%12" PRId64 " node %d %s link %" PRIu64 " bytes %zu\n", simulator->now_us,
+    fprintf(stderr, "%12" PRId64 " node %d %s link %" PRIu64 " bytes %zu", simulator->now_us,
             one->node == NULL ? -1 : (int)one->node->index, event_names[one->kind], one->link,
             one->size);
+    if (one->kind == WEIR__SIM_MESSAGE)
+        weir__sim_print(one);
+    fprintf(stderr, "\n");
 }
 
 /* Lets a node do what is due and sets its next wake. */
@@ -613,11 +343,11 @@ static void pump(weir_simulator *simulator, weir_simulated_node *node)
         if (wake_us != INT64_MAX && wake_us < simulator->now_us)
             wake_us = simulator->now_us;
         if (wake_us != node->wake_us && wake_us != INT64_MAX) {
-            event *wake = make_event(simulator, EVENT_WAKE, wake_us, node, 0);
+            weir__sim_event *wake =
+                weir__sim_make_event(simulator, WEIR__SIM_WAKE, wake_us, node, 0);
             if (wake != NULL) {
                 wake->link = ++node->wake_generation;
-                if (push(simulator, wake) != 0)
-                    simulator->failed = true;
+                weir__sim_push(simulator, wake);
             }
         }
         node->wake_us = wake_us;
@@ -635,22 +365,22 @@ static void pump_all(weir_simulator *simulator)
     }
 }
 
-static void perform(weir_simulator *simulator, const event *one)
+static void perform(weir_simulator *simulator, const weir__sim_event *one)
 {
     weir_simulated_node *node = one->node;
     simulator->running = node;
     switch (one->kind) {
-    case EVENT_MESSAGE:
+    case WEIR__SIM_MESSAGE:
         weir_node_on_message(node->node, one->link, one->bytes, one->size);
         break;
-    case EVENT_LINK_UP:
-    case EVENT_LINK_DOWN:
-        weir_node_on_link(node->node, one->link, one->kind == EVENT_LINK_UP);
+    case WEIR__SIM_LINK_UP:
+    case WEIR__SIM_LINK_DOWN:
+        weir_node_on_link(node->node, one->link, one->kind == WEIR__SIM_LINK_UP);
         break;
-    case EVENT_WAKE:
+    case WEIR__SIM_WAKE:
         node->wake_us = INT64_MAX;
         break;
-    case EVENT_RUN:
+    case WEIR__SIM_RUN:
         one->run(one->data);
         break;
     }
@@ -661,23 +391,35 @@ static void perform(weir_simulator *simulator, const event *one)
         pump_all(simulator); /* nobody's event may have touched any of them */
 }
 
+/* Puts off what comes to a paused node. */
+static void put_off(weir_simulator *simulator, weir__sim_event *one)
+{
+    weir_simulated_node *node = one->node;
+    if (node->pause_untold && (one->kind == WEIR__SIM_RUN ||
+                               (one->kind == WEIR__SIM_MESSAGE && weir__sim_is_worth(one)))) {
+        node->pause_untold = false;
+        simulator->mattered.paused++;
+    }
+    one->at_us = node->paused_until_us;
+    weir__sim_push(simulator, one);
+}
+
 static void step(weir_simulator *simulator)
 {
-    event *one = pop(simulator);
+    weir__sim_event *one = pop(simulator);
     simulator->now_us = one->at_us > simulator->now_us ? one->at_us : simulator->now_us;
     weir_simulated_node *node = one->node;
     bool is_stale =
         node != NULL &&
-        (!node->alive || (one->kind == EVENT_WAKE && one->link != node->wake_generation));
+        (!node->alive || (one->kind == WEIR__SIM_WAKE && one->link != node->wake_generation));
     if (!is_stale && node != NULL && node->paused_until_us > simulator->now_us) {
-        one->at_us = node->paused_until_us;
-        if (push(simulator, one) != 0)
-            simulator->failed = true;
+        put_off(simulator, one);
         return;
     }
-    if (!is_stale && one->kind == EVENT_MESSAGE && is_cut(simulator, one->from, node)) {
-        simulator->counts.dropped++;
-        is_stale = true;
+    if (!is_stale && one->kind == WEIR__SIM_MESSAGE) {
+        is_stale = weir__sim_is_lost_to_cut(simulator, one);
+        if (!is_stale)
+            weir__sim_arrived(simulator, one);
     }
     if (!is_stale) {
         record(simulator, one);
@@ -718,6 +460,11 @@ int64_t weir_simulator_now_us(const weir_simulator *simulator)
 weir_fault_counts weir_simulator_faults(const weir_simulator *simulator)
 {
     return simulator->counts;
+}
+
+weir_fault_counts weir_simulator_mattered(const weir_simulator *simulator)
+{
+    return simulator->mattered;
 }
 
 uint64_t weir_simulator_hash(const weir_simulator *simulator)

@@ -173,7 +173,8 @@ void weir_door_on_rows(weir_dispatcher *self, weir_context *context, const weir_
     weir_waiter waiter = {
         .kind = WEIR_WAIT_ROWS, .reply_to = weir_reply_to_of(message), .position = of->position};
     memcpy(waiter.job, job->id, sizeof waiter.job);
-    bool runs = job->stage != WEIR_STAGE_ACCEPTED && job->start_request == 0;
+    bool runs = job->stage != WEIR_STAGE_ACCEPTED && job->start_request == 0 &&
+                !weir_members_is_awaited(self, context, job->jobmanager);
     if (runs)
         weir_door_forward_rows(self, context, job, &waiter.reply_to, of->position,
                                bounded_wait(of->wait_ms));

@@ -611,6 +611,10 @@ void weir_jobs_reconcile(weir_dispatcher *self, weir_context *context,
             send_start(self, context, job);
     }
     weir_jobs_fail_orphans(self, context);
+    for (size_t i = 0; (job = weir_job_book_next(self->book, &i)) != NULL;) {
+        if (strcmp(job->jobmanager, process) == 0) /* who asks for its rows has waited for it */
+            weir_waiters_wake(self, context, job);
+    }
 }
 
 /* ---- cancelling ---- */
@@ -663,7 +667,8 @@ void weir_jobs_on_cancel(weir_dispatcher *self, weir_context *context, const wei
         rc = weir_jobs_end(self, context, job, WEIR_JOB_CANCELED, NULL, &err);
         if (rc == 0)
             weir_answer_ack(context, message);
-    } else if (rc == 0 && job->start_request != 0) {
+    } else if (rc == 0 && (job->start_request != 0 ||
+                           weir_members_is_awaited(self, context, job->jobmanager))) {
         weir_waiter waiter = {.kind = WEIR_WAIT_CANCEL, .reply_to = reply_to};
         memcpy(waiter.job, job->id, sizeof waiter.job);
         weir_waiters_add(self, context, &waiter, self->config.ask_timeout_ms);

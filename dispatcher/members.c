@@ -19,6 +19,13 @@ weir_member *weir_members_get(const weir_dispatcher *self, const char *process)
     return weir_map_get(self->members, process);
 }
 
+bool weir_members_is_awaited(const weir_dispatcher *self, weir_context *context,
+                             const char *process)
+{
+    return weir_members_get(self, process) == NULL &&
+           weir_context_now_ms(context) - self->started_ms < self->config.heartbeat_timeout_ms;
+}
+
 weir_member *weir_members_next(const weir_dispatcher *self, weir_roles role, size_t *cursor)
 {
     const char *process;
@@ -126,6 +133,7 @@ static int put_member(weir_dispatcher *self, weir_context *context, const Weir__
     weir_member *known = weir_members_get(self, of->process);
     if (known != NULL) {
         known->slots = of->slots;
+        known->registration = of->number;
         return 0;
     }
     weir_member *member = weir_calloc(1, sizeof *member);
@@ -138,6 +146,7 @@ static int put_member(weir_dispatcher *self, weir_context *context, const Weir__
     member->endpoint = weir_strdup(of->endpoint);
     member->pid = of->pid;
     member->slots = of->slots;
+    member->registration = of->number;
     member->since_ms = weir_context_wall_ms(context);
     if (member->host == NULL || member->endpoint == NULL ||
         weir_map_put(self->members, member->process, member) != 0) {
@@ -154,17 +163,39 @@ static int put_member(weir_dispatcher *self, weir_context *context, const Weir__
     return 0;
 }
 
+static void reply_registered(const weir_dispatcher *self, weir_context *context,
+                             const weir_envelope *message)
+{
+    Weir__Proto__RegisterReply body = WEIR__PROTO__REGISTER_REPLY__INIT;
+    weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
+    body.cluster = (char *)self->config.cluster;
+    body.epoch = weir_job_book_epoch(self->book);
+    reply.body_case = WEIR_BODY(REGISTER_REPLY);
+    reply.register_reply = &body;
+    weir_answer(context, message, &reply);
+}
+
+/* It was overtaken by one that its sender made later: what it tells of jobs is not true any more.
+ */
+static bool is_overtaken(const weir_dispatcher *self, const Weir__Proto__Register *of)
+{
+    const weir_member *known = weir_members_get(self, of->process);
+    return known != NULL && of->number < known->registration;
+}
+
 void weir_members_on_register(weir_dispatcher *self, weir_context *context,
                               const weir_envelope *message)
 {
     const Weir__Proto__Register *of = message->register_;
-    Weir__Proto__RegisterReply body = WEIR__PROTO__REGISTER_REPLY__INIT;
-    weir_envelope reply = WEIR__PROTO__ENVELOPE__INIT;
     weir_error err = WEIR_ERROR_INIT;
     int rc = check_registration(self, message, &err);
     if (rc == 0 && self->stopping)
         rc = weir_error_set(&err, WEIR_ESTATE, "registration of '%s': the cluster is stopping",
                             of->process);
+    if (rc == 0 && is_overtaken(self, of)) {
+        reply_registered(self, context, message);
+        return;
+    }
     if (rc == 0)
         rc = put_member(self, context, of, &err);
     if (rc == 0 && weir_role_parse(of->role) == WEIR_ROLE_TASKMANAGER) {
@@ -176,11 +207,7 @@ void weir_members_on_register(weir_dispatcher *self, weir_context *context,
         weir_answer_error(context, message, &err);
         return;
     }
-    body.cluster = (char *)self->config.cluster;
-    body.epoch = weir_job_book_epoch(self->book);
-    reply.body_case = WEIR_BODY(REGISTER_REPLY);
-    reply.register_reply = &body;
-    weir_answer(context, message, &reply);
+    reply_registered(self, context, message);
     if (weir_role_parse(of->role) == WEIR_ROLE_TASKMANAGER) {
         weir_slots_serve(self, context);
     } else {

@@ -24,12 +24,13 @@ typedef struct weir_member { /* a process that registered */
     char process[WEIR_PROCESS_NAME_MAX];
     char *host, *endpoint;
     uint32_t pid, slots;
-    int64_t since_ms; /* wall */
+    uint64_t registration; /* number of its newest */
+    int64_t since_ms;      /* wall */
 } weir_member;
 
 enum weir_waiter_kind {
     WEIR_WAIT_DESCRIBE,
-    WEIR_WAIT_CANCEL, /* for the JobManager to have started the job */
+    WEIR_WAIT_CANCEL, /* for the JobManager to have started the job, or to be back */
     WEIR_WAIT_ROWS,   /* as CANCEL */
     WEIR_WAIT_REPORT /* an end that could not be stored: it is to be reported again, but not at once
                       */
@@ -162,6 +163,9 @@ void weir_members_on_register(weir_dispatcher *self, weir_context *context,
                               const weir_envelope *message);
 weir_roles weir_members_role(const weir_dispatcher *self, const char *process);
 weir_member *weir_members_get(const weir_dispatcher *self, const char *process);
+/* We have just started, and it may come back yet. */
+bool weir_members_is_awaited(const weir_dispatcher *self, weir_context *context,
+                             const char *process);
 weir_member *weir_members_next(const weir_dispatcher *self, weir_roles role, size_t *cursor);
 weir_member *weir_members_first(const weir_dispatcher *self, weir_roles role);
 void weir_members_on_stop(weir_dispatcher *self, weir_context *context,

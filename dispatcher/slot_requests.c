@@ -68,14 +68,14 @@ void weir_slots_release_again(weir_dispatcher *self, weir_context *context)
     }
 }
 
+/* AllocateSlots that is under way is answered first: FreeSlots must not overtake it. */
 static void release(weir_dispatcher *self, weir_context *context, weir_slot_hold *hold)
 {
     if (hold->state == WEIR_HOLD_RELEASING)
         return;
-    if (hold->request != 0)
-        weir_context_forget(context, hold->request);
     hold->state = WEIR_HOLD_RELEASING;
-    send_free(self, context, hold);
+    if (hold->request == 0)
+        send_free(self, context, hold);
 }
 
 static void release_holds(weir_dispatcher *self, weir_context *context, const char *job)
@@ -204,6 +204,10 @@ static void on_allocated(void *actor, weir_context *context, void *data, const w
     weir_slot_request *request = find_request(self, hold->job);
     (void)reply;
     hold->request = 0;
+    if (hold->state == WEIR_HOLD_RELEASING) {
+        send_free(self, context, hold);
+        return;
+    }
     if (error == NULL) {
         hold->state = WEIR_HOLD_HELD;
         if (request != NULL &&
@@ -353,8 +357,10 @@ void weir_slots_serve(weir_dispatcher *self, weir_context *context)
         next = request->next;
         if (request->allocating)
             continue;
-        /* Behind one that waits only those are looked at whose time is over. */
-        if (!waiting || now >= request->until_ms)
+        /* Behind one that waits only those are looked at whose time is over, and those that hold
+         * slots since before a restart: one in front may wait for just these. */
+        if (!waiting || now >= request->until_ms ||
+            weir_slot_pool_held(self->pool, request->job, WEIR_HOLD_HELD) > 0)
             waiting |= !serve(self, context, request);
     }
     self->serving = false;

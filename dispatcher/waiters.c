@@ -51,13 +51,15 @@ static weir_waiter *unlink_waiter(weir_dispatcher *self, weir_waiter **at)
 }
 
 /* Answers the waiter, or passes it on, when the job is where it waits for. */
-static bool is_due(const weir_waiter *waiter, const weir_job *job)
+static bool is_due(const weir_dispatcher *self, weir_context *context, const weir_waiter *waiter,
+                   const weir_job *job)
 {
     if (waiter->kind == WEIR_WAIT_DESCRIBE)
         return job->detail->summary->version != waiter->seen_version;
     if (waiter->kind == WEIR_WAIT_REPORT)
         return false;
-    return job->stage != WEIR_STAGE_ACCEPTED && job->start_request == 0;
+    return job->stage != WEIR_STAGE_ACCEPTED && job->start_request == 0 &&
+           !weir_members_is_awaited(self, context, job->jobmanager);
 }
 
 static void answer(weir_dispatcher *self, weir_context *context, const weir_waiter *waiter,
@@ -77,7 +79,7 @@ void weir_waiters_wake(weir_dispatcher *self, weir_context *context, weir_job *j
 {
     weir_waiter *due = NULL;
     for (weir_waiter **at = &self->waiters; *at != NULL;) {
-        if (strcmp((*at)->job, job->id) != 0 || !is_due(*at, job)) {
+        if (strcmp((*at)->job, job->id) != 0 || !is_due(self, context, *at, job)) {
             at = &(*at)->next;
             continue;
         }

@@ -21,7 +21,7 @@ typedef struct manager {
     uint32_t pid;
     uint64_t epoch;
     weir_map *jobs; /* id -> anything: those that run here */
-    uint64_t register_request, register_timer, unmet_timer;
+    uint64_t register_request, register_timer, unmet_timer, registrations;
 } manager;
 
 int weir_manager_new(const weir_manager_config *config, void **ret, weir_error *err)
@@ -125,6 +125,7 @@ static void register_here(manager *self, weir_context *context)
     body.host = self->host;
     body.pid = self->pid;
     body.endpoint = self->endpoint;
+    body.number = ++self->registrations;
     body.jobs = jobs;
     while (weir_map_next(self->jobs, &cursor, &job, &value))
         jobs[body.n_jobs++] = (char *)job;

@@ -58,6 +58,7 @@ typedef struct agent {
     uint64_t register_request, register_timer, sweep_timer, look_timer, unmet_timer;
     uintptr_t last_number;
     uint64_t last_order; /* of an AllocateSlots */
+    uint64_t registrations;
     bool shutting_down;
 } agent;
 
@@ -152,6 +153,8 @@ static void drop_connection(agent *self, weir_context *context, const char *alia
         weir_context_disconnect(context, alias);
 }
 
+static void register_change(agent *self, weir_context *context);
+
 static void forget_job(agent *self, weir_context *context, agent_job *job)
 {
     char alias[WEIR_PROCESS_NAME_MAX], id[sizeof job->id];
@@ -160,6 +163,7 @@ static void forget_job(agent *self, weir_context *context, agent_job *job)
     memcpy(id, job->id, sizeof id); /* the job is freed while its key is looked at */
     weir_map_remove(self->jobs, id);
     drop_connection(self, context, alias);
+    register_change(self, context);
 }
 
 static bool uses_artifact(void *data, const char *digest)
@@ -262,6 +266,7 @@ static void register_slots(agent *self, weir_context *context)
         body.jobs = jobs;
         body.job_slots = counts;
         body.order = self->last_order;
+        body.number = ++self->registrations;
         while (weir_map_next(self->jobs, &cursor, &id, &value)) {
             jobs[body.n_jobs++] = (char *)id;
             counts[body.n_job_slots++] = ((agent_job *)value)->count;
@@ -290,6 +295,15 @@ static agent_job *next_to_fence(const agent *self, const char *alias)
             return job;
     }
     return NULL;
+}
+
+/* A registration that was not heard yet is repeated as it was, perhaps to a dispatcher that knows
+ * nothing else, and would then deny slots that were given since, or claim those that were given
+ * back: it is withdrawn, and the present state told. */
+static void register_change(agent *self, weir_context *context)
+{
+    if (self->register_request)
+        register_slots(self, context);
 }
 
 /* A JobMaster gives up a TaskManager that it does not hear, and what it gave up may be run
@@ -648,10 +662,12 @@ static void on_allocate(agent *self, weir_context *context, const weir_envelope 
         else
             forget_job(self, context, job);
     }
-    if (rc < 0)
+    if (rc < 0) {
         weir_context_reply_error(context, &reply_to, rc, "%s", error.text);
-    else
-        weir_context_reply_ack(context, &reply_to);
+        return;
+    }
+    weir_context_reply_ack(context, &reply_to);
+    register_change(self, context);
 }
 
 /* ---- ends ---- */

@@ -146,6 +146,35 @@ static void test_rows(void **state)
     end_world(w);
 }
 
+/* The JobManager that has them comes back a little after the dispatcher: who asks waits for it. */
+static void test_rows_wait_for_the_jobmanager(void **state)
+{
+    (void)state;
+    world *w = new_world(31);
+    start_dispatcher(w);
+    puppet *client = add_member(w, "client", 0);
+    puppet *jobmanager = add_member(w, "jobmanager", 0);
+    submit(client, job_id(1), "a");
+    run_for(w, SECOND_US);
+    report(jobmanager, job_id(1), "FINISHED", 1, 0);
+    restart_dispatcher(w);
+    weir_simulator_cut(w->simulator, jobmanager->node, w->dispatcher, true, SECOND_US);
+    answer to = fetch_rows(client, "a", 5, 10000);
+    assert_int_equal(to.code, 0);
+    assert_int_equal(to.reply->rows->position, 8);
+    forget(&to);
+    /* It does not come back: nobody waits for ever. */
+    weir_simulator_kill(w->simulator, jobmanager->node);
+    restart_dispatcher(w);
+    to = fetch_rows(client, "a", 5, 10000);
+    while (to.code == 0 && weir_simulator_now_us(w->simulator) < 60 * SECOND_US) {
+        forget(&to);
+        to = fetch_rows(client, "a", 5, 1000);
+    }
+    assert_int_equal(to.code, WEIR_ENOT_FOUND);
+    end_world(w);
+}
+
 static answer fetch_log(puppet *client, const char *what, uint32_t max_bytes)
 {
     QUESTION(q, FETCH_LOG, fetch_log, Weir__Proto__FetchLog, WEIR__PROTO__FETCH_LOG__INIT);
@@ -423,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_names_and_prefixes),
         cmocka_unit_test(test_long_poll),
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_rows_wait_for_the_jobmanager),
         cmocka_unit_test(test_logs),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_roles),

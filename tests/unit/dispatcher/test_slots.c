@@ -317,6 +317,65 @@ static void test_a_late_registration_takes_no_slots_away(void **state)
     end_world(c.w);
 }
 
+/* After a restart the job that waits for slots may ask before the one that holds them. */
+static void test_a_holder_does_not_wait_in_line(void **state)
+{
+    (void)state;
+    cluster c = new_cluster(12);
+    add_member(c.w, "taskmanager", 2);
+    const char *holder = new_job(&c, "holder"), *waits = new_job(&c, "waits");
+    answer to = request(&c, holder, 2), waiting;
+    forget(&to);
+    restart_dispatcher(c.w);
+    run_for(c.w, SECOND_US);
+    request_later(&c, waits, 2, &waiting);
+    run_for(c.w, SECOND_US);
+    to = request(&c, holder, 2); /* the answer of the first incarnation was lost, say */
+    assert_grants(&to, "taskmanager-2:2 ");
+    assert_int_equal(free_slots(&c, holder), 0);
+    wait_for(c.w, &waiting);
+    assert_grants(&waiting, "taskmanager-2:2 ");
+    assert_books(&c);
+    end_world(c.w);
+}
+
+static void register_as(puppet *agent, uint64_t number, const char *job, uint32_t slots)
+{
+    QUESTION(q, REGISTER, register_, Weir__Proto__Register, WEIR__PROTO__REGISTER__INIT);
+    char *jobs[] = {(char *)job};
+    q_body.process = agent->process;
+    q_body.role = agent->role;
+    q_body.host = (char *)"host";
+    q_body.slots = agent->slots;
+    q_body.number = number;
+    q_body.order = UINT64_MAX; /* it knew of every AllocateSlots */
+    q_body.jobs = jobs;
+    q_body.job_slots = &slots;
+    q_body.n_jobs = q_body.n_job_slots = job != NULL;
+    answer to = ask(agent, &q);
+    assert_int_equal(to.code, 0);
+    forget(&to);
+}
+
+/* A registration may be repeated, or be late: an older one does not count. */
+static void test_an_older_registration_says_nothing(void **state)
+{
+    (void)state;
+    cluster c = new_cluster(13);
+    puppet *agent = add_member(c.w, "taskmanager", 3);
+    const char *a = new_job(&c, "a");
+    answer to = request(&c, a, 2);
+    forget(&to);
+    register_as(agent, 5, a, 2);
+    register_as(agent, 4, NULL, 0);
+    assert_int_equal(free_in_books(&c, agent->process), 1);
+    register_as(agent, 6, NULL, 0);
+    assert_int_equal(free_in_books(&c, agent->process), 3);
+    register_as(agent, 5, a, 2);
+    assert_int_equal(free_in_books(&c, agent->process), 3);
+    end_world(c.w);
+}
+
 /* Slots of a job that is not known: back, as soon as nobody can be running it any more. */
 static void test_slots_of_unknown_jobs(void **state)
 {
@@ -416,11 +475,13 @@ static void test_end_frees_what_waits_and_what_is_asked(void **state)
     answer first, second;
     agent->ignore = 1;
     request_later(&c, a, 2, &first);
-    request_later(&c, b, 2, &second);
     run_for(c.w, SECOND_US / 2);
+    request_later(&c, b, 2, &second); /* it waits until the agent's silence is over */
     assert_int_equal(report(c.jobmanager, a, "FAILED", 1, 0).code, 0);
     wait_for(c.w, &first);
     assert_int_equal(first.code, WEIR_ESTATE);
+    run_for(c.w, SECOND_US);
+    assert_int_equal(agent->frees, 0); /* it might overtake what was asked, and that come later */
     wait_for(c.w, &second);
     assert_grants(&second, "taskmanager-2:2 ");
     assert_false(puppet_has(agent, a));
@@ -501,6 +562,8 @@ int main(void)
         cmocka_unit_test(test_agent_dies_while_it_is_asked),
         cmocka_unit_test(test_restart_relearns_who_holds_slots),
         cmocka_unit_test(test_a_late_registration_takes_no_slots_away),
+        cmocka_unit_test(test_a_holder_does_not_wait_in_line),
+        cmocka_unit_test(test_an_older_registration_says_nothing),
         cmocka_unit_test(test_slots_of_unknown_jobs),
         cmocka_unit_test(test_job_of_other_records),
         cmocka_unit_test(test_grace_after_a_restart),
