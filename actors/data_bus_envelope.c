@@ -197,7 +197,6 @@ static bool hand_on(weir_data_bus *bus, uint32_t runner, const uint8_t *header, 
                     uint8_t *body, bool is_alone, struct shared *shared)
 {
     const weir_data_bus_config *config = &bus->config;
-    WEIR_TAKE_OVER(body); /* inproc: the very memory that the other bus sent */
     if (is_alone || (entry.body_size >= COPIED_OUT &&
                      entry.body_size >= zmq_msg_size(&shared->message) / COPIED_OUT_PART)) {
         config->receive(config->self, runner, header, entry.header_size, body, entry.body_size,
@@ -256,6 +255,7 @@ bool weir__envelope_open(weir_data_bus *bus, uint32_t runner, const void *head, 
         atomic_init(&shared->letters, bodies);
         zmq_msg_init(&shared->message);
         zmq_msg_move(&shared->message, body);
+        WEIR_TAKE_OVER(zmq_msg_data(&shared->message)); /* inproc: the very memory that was sent */
     }
     return hand_on_all(bus, runner, head, count, bodies, shared);
 }

@@ -191,8 +191,7 @@ static int send_bodies(void *socket, const struct weir__envelope *envelope,
 {
     void *bytes = (void *)(uintptr_t)envelope->body;
     bool is_gathered = envelope->is_gathered;
-    for (const struct weir__letter *letter = letters; letter != NULL; letter = letter->next)
-        WEIR_HAND_OVER(letter->body);
+    WEIR_HAND_OVER(bytes);
     zmq_msg_t body;
     int rc = zmq_msg_init_data(&body, bytes, envelope->body_size,
                                is_gathered ? free_gathered : weir__letters_release,

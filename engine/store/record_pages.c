@@ -2,13 +2,16 @@
  * of LMDB 0.9 writes). Two pages begin with a description each; the one with the greater number of
  * a transaction counts. It names the roots of two trees: of the free pages, and of the values.
  *
- *   page         0 own number u64, 8 pad u16, 10 kind u16, 12 end of the table u16, begin of the
- * nodes u16 (pages of a large value: 12 how many u32), 16 table: place of each node u16 node 0 low
- * and high half of the size of its value u16 u16, 4 flags u16, 6 size of its key u16, 8 key, then
- * the value, or the number of the page where it begins; in a branch the first three are the number
- * of the page below description  behind the page's 16: 0 magic, 4 format u32, 24 and 72 the trees,
- * 120 last page in use u64, 128 transaction u64 tree         4 flags u16, 6 depth u16, 8 branches,
- * 16 leaves, 24 pages of large values, 32 entries, 40 root u64 */
+ * A page: 0 own number u64, 8 pad u16, 10 kind u16, 12 end of the table u16, begin of the nodes u16
+ * (pages of a large value: 12 how many u32), 16 table: place of each node u16.
+ *
+ * A node: 0 low and high half of the size of its value u16 u16, 4 flags u16, 6 size of its key u16,
+ * 8 key, then the value, or the number of the page where it begins; in a branch the first three are
+ * the number of the page below.
+ *
+ * A description, behind the page's 16: 0 magic, 4 format u32, 24 and 72 the trees, 120 last page in
+ * use u64, 128 transaction u64. A tree: 4 flags u16, 6 depth u16, 8 branches, 16 leaves, 24 pages
+ * of large values, 32 entries, 40 root u64. */
 #include "store/record_pages.h"
 
 #include "base/memory.h"
@@ -207,18 +210,24 @@ static bool check_tree(pages *self, tree *of)
     return true;
 }
 
-/* The description that counts; NULL when it is not where its transaction writes it. */
+/* The description that counts: each transaction writes the one that its number says, so the other
+ * is of the one before. NULL when they are not so: what is lost may be the last transaction. */
 static const uint8_t *find_description(const pages *self)
 {
-    const uint8_t *best = NULL;
+    const uint8_t *found[2];
+    uint64_t place = self->transaction & 1, before = self->transaction;
+
     for (uint64_t i = 0; i < 2; i++) {
-        const uint8_t *at = page_at(self, i) + PAGE_HEAD;
-        if (best == NULL || load(at + 128, 8) > load(best + 128, 8))
-            best = at;
+        found[i] = page_at(self, i) + PAGE_HEAD;
+        if (load(page_at(self, i), 8) != i)
+            return NULL;
     }
-    uint64_t place = (uint64_t)(best - self->file) / self->page_size;
-    return load(best + 128, 8) == self->transaction && (self->transaction & 1) == place ? best
-                                                                                        : NULL;
+    if (before > 0)
+        before--;
+    return load(found[place] + 128, 8) == self->transaction &&
+                   load(found[1 - place] + 128, 8) == before
+               ? found[place]
+               : NULL;
 }
 
 static bool check_file(pages *self)

@@ -160,5 +160,21 @@ expect_exact dreaming 6000
 stopwatch
 good_job after-dreaming
 
+check 'a name service that does not answer: who waits for a name is there for everybody else'
+printf 'nameserver 10.77.0.99\n' >"$WORK/resolv.conf"
+mount --bind "$WORK/resolv.conf" /etc/resolv.conf
+stop_on j jobmanager
+start_on j jobmanager jobmanager -D jobmanager.rpc.address=host-nowhere
+count=$(count_lines 'lost the taskmanager' "$WORK/a/log/dispatcher.log")
+mapfile -t arguments < <(streaming nameless 0 1000)
+submit "${arguments[@]}"
+expect_failed nameless 'could not be deployed within 4 s' 'has not come to this JobManager'
+[[ $(count_lines 'lost the taskmanager' "$WORK/a/log/dispatcher.log") = "$count" ]] ||
+    fail 'a TaskManager was given up'
+stop_on j jobmanager
+start_on j jobmanager
+stopwatch
+good_job after-nameless
+
 stop_all
 finish

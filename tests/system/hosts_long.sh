@@ -101,5 +101,15 @@ done
 printf '   %d finished, %d failed; descriptors: %d, then %d;%s\n' "$finished" "$failed" "$before" \
     "$(descriptors)" "$(memory)"
 (($(descriptors) <= before + 20)) || fail 'descriptors are left over'
+check 'a client that is cut off for good gives up, and says so; its job goes on'
+in_background watching "${CLI[@]}" run -p 4 "$WORDCOUNT" --name watching \
+    --set "input=$STREAM&rows=45000&rate=1000"
+wait_until 10 'the job runs' grep -q RUNNING "$WORK/watching.err"
+network cut x
+expect_end watching 4
+expect_text "$WORK/watching.err" "no answer from tcp://${ADDRESS[a]}:6120" "job 'watching' may run on"
+network heal
+wait_job watching FINISHED 40
+
 stop_all
 finish

@@ -80,7 +80,7 @@ count_of_parts "$WORK/counted" >"$WORK/got"
 expect_same "$WORK/want" "$WORK/got"
 # shellcheck disable=SC2046
 in_background attached "$WEIR" run -p 4 "$WORDCOUNT" --name attached $(use client) \
-    --set input='datagen:?rows=3000&keys=100&seed=3&rate=3000'
+    --set input='datagen:?rows=0&keys=100&seed=3&rate=1000'
 wait_until 10 'the attached job runs' grep -q RUNNING "$WORK/attached.err"
 
 check 'a task runner has the key of its job in no argument, no environment, no log, and no other key'
@@ -94,7 +94,9 @@ for pid in $(own_processes); do
     ! grep -F "$WORK/keys" "$WORK/descriptors" || fail 'a key file is open'
 done
 [[ $runners = 2 ]] || fail "expected 2 task runners, found $runners"
-expect_end attached 0
+# shellcheck disable=SC2046
+expect_exit 0 "$WEIR" cancel attached $(use client)
+expect_end attached 1
 for file in "$DIR"/log/*.log; do
     ! grep -qF -f <(sed -n 's/^secret //p' "$WORK"/keys/*) "$file" || fail "a secret is in $file"
 done
