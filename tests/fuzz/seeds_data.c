@@ -123,6 +123,40 @@ static void seed_keys(void)
     }
 }
 
+/* ---- messages of the data bus ---- */
+
+/* Letters with a header of `i` bytes each, and bodies of these sizes; -1: none. */
+static void seed_letters(const char *name, const int32_t *sizes, uint8_t count)
+{
+    weir_buffer out = WEIR_BUFFER_INIT;
+    uint32_t all = 0;
+    uint8_t headers = 0;
+
+    for (uint8_t i = 0; i < count; i++)
+        all += sizes[i] > 0 ? (uint32_t)sizes[i] : 0;
+    weir_buffer_putc(&out, (char)(all > 0));
+    weir_buffer_putc(&out, 0x35);
+    weir_buffer_append(&out, &(uint16_t){(uint16_t)all}, 2);
+    weir_buffer_append(&out, (uint8_t[]){1, 0, count, 0}, 4);
+    for (uint8_t i = 0; i < count; headers = (uint8_t)(headers + i), i++) {
+        fuzz_put_u32(&out, (uint32_t)sizes[i]);
+        weir_buffer_append(&out, (uint8_t[]){i, 0, 0, 0}, 4);
+    }
+    for (uint8_t i = 0; i < headers; i++)
+        weir_buffer_putc(&out, (char)i);
+    fuzz_seed("letters", name, &out);
+    weir_buffer_deinit(&out);
+}
+
+static void seed_all_letters(void)
+{
+    seed_letters("one", (int32_t[]){-1}, 1);
+    seed_letters("one-body", (int32_t[]){5}, 1);
+    seed_letters("small-bodies", (int32_t[]){5, -1, 0, 300, -1, 70}, 6);
+    seed_letters("large-bodies", (int32_t[]){9000, 100, 12000, -1}, 4);
+    seed_letters("too-large", (int32_t[]){40001}, 1);
+}
+
 /* ---- frames ---- */
 
 static void put_frame(weir_buffer *out, enum weir_frame_kind kind, uint64_t sequence)
@@ -414,6 +448,7 @@ void fuzz_seed_data(void)
 {
     seed_batches();
     seed_keys();
+    seed_all_letters();
     seed_frames();
     seed_module("segment", false);
     seed_module("section", true);

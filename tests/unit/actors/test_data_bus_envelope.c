@@ -245,6 +245,11 @@ static void what_does_not_agree_is_refused(void **state)
             bad[below(f, sizeof bad)] = (uint8_t)(below(f, 3) == 0 ? below(f, 256) : below(f, 6));
         (void)open_bytes(f, bad, sizeof bad - below(f, 3), below(f, 12));
     }
+    uint8_t long_header[4 + 8 + WEIR__BUS_HEADER_MAX + 1] = {
+        1, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 1, WEIR__BUS_HEADER_MAX >> 8};
+    assert_false(open_bytes(f, long_header, sizeof long_header, 0));
+    long_header[8] = 0;
+    assert_true(open_bytes(f, long_header, sizeof long_header - 1, 0));
     uint32_t huge = MESSAGE_MAX + 1; /* of one body */
     uint8_t large[12] = {1, 0, 1, 0};
     memcpy(large + 4, &huge, sizeof huge);

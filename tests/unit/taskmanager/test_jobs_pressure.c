@@ -334,6 +334,47 @@ static void test_windows_of_any_size(void **state)
     }
 }
 
+static void build_keyed(weir_env *env)
+{
+    weir_stream *numbers = weir_source(env, "datagen:?rows=100000", number);
+
+    weir_sink(weir_key_by(numbers, "sequence"), "blackhole:");
+}
+
+/* A slot that has nothing to do sends what it has gathered, but not when all it waits for is
+ * credit: its batches would become ever smaller, and the credit for them ever later. */
+static void test_waiting_for_credit_does_not_cut_batches(void **state)
+{
+    job_options options = job_defaults(build_keyed);
+    slot_job job;
+    (void)state;
+
+    options.window = 4096;
+    options.batch_rows = 1000;
+    options.batch_bytes = 2048; /* some 200 rows */
+    options.parallelism = 8;
+    assert_int_equal(job_try_open(&job, &options), 0);
+    job_start(&job);
+    for (int round = 0; round < 10000 && job.finished < job_subtasks(&job); round++) {
+        uint32_t s = (uint32_t)round % 8; /* each runs until it can no more, in no time */
+        for (uint32_t from = 0; from < 8; from++) {
+            for (weir_frame *frame; (frame = job.first[from][s]) != NULL;) {
+                job.first[from][s] = frame->next;
+                if (!frame->next)
+                    job.last[from][s] = NULL;
+                weir_slot_receive(job.slots[s].slot, frame);
+            }
+        }
+        while (weir_slot_turn(job.slots[s].slot))
+            continue;
+    }
+    assert_int_equal(job.finished, job_subtasks(&job));
+    /* 7 of 8 rows go to another slot, in batches of 150 and more, and credit for each comes back.
+     */
+    assert_true(job.frames < 2 * (100000 * 7 / 8 / 150) + 3 * 64);
+    job_close(&job);
+}
+
 /* A source without end and a slow sink: what is under way stays bounded. */
 static void build_endless(weir_env *env)
 {
@@ -428,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_more_output_than_memory_names_the_record),
         cmocka_unit_test(test_rows_of_megabytes),
         cmocka_unit_test(test_windows_of_any_size),
+        cmocka_unit_test(test_waiting_for_credit_does_not_cut_batches),
         cmocka_unit_test(test_backpressure_reaches_the_source),
         cmocka_unit_test(test_a_cancel_at_any_point_leaves_nothing),
     };

@@ -4,6 +4,8 @@
 
 #include "batch_fixture.h"
 
+#include <malloc.h>
+
 WEIR_RECORD(pair_of, (nullable_bigint, left), (string, right));
 WEIR_RECORD(flat, (boolean, a_boolean), (tinyint, a_tinyint), (smallint, a_smallint),
             (integer, a_integer), (bigint, a_bigint), (double, a_double),
@@ -201,6 +203,43 @@ static void every_row_comes_once_and_whole(void **state)
     }
 }
 
+/* The same rows make the same bytes, whatever was in the memory that they were made in. */
+static void nothing_else_travels_along(void **state)
+{
+    (void)state;
+    weir_schema *schema = schema_of(WEIR_TYPE(flat));
+    uint64_t seed = 9;
+    weir_batch *batch = random_batch(&seed, schema, 700, true, true);
+    uint16_t targets[700];
+    for (uint32_t i = 0; i < 700; i++)
+        targets[i] = (uint16_t)below(&seed, 3);
+    const weir_split_piece piece = {weir_batch_columns(batch), targets, 0, 700};
+    weir_split_batch found[2][100];
+    uint32_t counts[2];
+    for (int i = 0; i < 2; i++) {
+        weir_row_split *split = NULL;
+        weir_split_batch *batches = NULL;
+        mallopt(M_PERTURB, i == 0 ? 0x11 : 0xee);
+        assert_int_equal(weir_row_split_new(schema, 3, 100, 20000, &split), 0);
+        assert_int_equal(weir_row_split_make(split, &piece, 1, &batches, &counts[i]), 0);
+        mallopt(M_PERTURB, 0);
+        assert_in_range(counts[i], 6, 100);
+        memcpy(found[i], batches, counts[i] * sizeof *batches);
+        weir_row_split_destroy(&split);
+    }
+    assert_int_equal(counts[0], counts[1]);
+    for (uint32_t b = 0; b < counts[0]; b++) {
+        size_t size = weir_batch_size(found[0][b].batch);
+        assert_int_equal(size, weir_batch_size(found[1][b].batch));
+        assert_memory_equal(weir_batch_bytes(found[0][b].batch),
+                            weir_batch_bytes(found[1][b].batch), size);
+        weir_batch_unref(&found[0][b].batch);
+        weir_batch_unref(&found[1][b].batch);
+    }
+    weir_batch_unref(&batch);
+    weir_schema_unref(&schema);
+}
+
 static void wrong_input_is_refused(void **state)
 {
     (void)state;
@@ -308,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_comes_once_and_whole),
+        cmocka_unit_test(nothing_else_travels_along),
         cmocka_unit_test(wrong_input_is_refused),
         cmocka_unit_test(what_fits_no_batch_is_refused),
         cmocka_unit_test(memory_may_end),

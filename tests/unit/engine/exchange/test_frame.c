@@ -75,7 +75,7 @@ static void no_bytes_are_read_otherwise(void **state)
     (void)state;
     uint64_t random = 1;
     for (uint32_t round = 0; round < 200000; round++) {
-        uint8_t bytes[32];
+        uint8_t bytes[64];
         size_t size = 0;
         static const uint8_t tags[] = {0x08, 0x11, 0x19, 0x20, 0x40, 0x20, 0x40, 0x52, 0x38};
         for (size_t field = 0; field < sizeof tags && size < 20; field++) {
@@ -85,7 +85,7 @@ static void no_bytes_are_read_otherwise(void **state)
                 continue;
             }
             bytes[size++] = tags[field];
-            size_t length = field == 1 || field == 2 ? 8 : 1 + dice / 3 % 4;
+            size_t length = field == 1 || field == 2 ? 8 : 1 + dice / 3 % 11;
             for (size_t i = 0; i < length; i++) {
                 bytes[size++] = (uint8_t)((random >> (i * 7)) | (i + 1 < length ? 0x80 : 0));
             }
